@@ -1,0 +1,134 @@
+"""The command line: parse, call, print. Scripts in scripts/ are thin faces of it."""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import cyclopts
+from cyclopts import App, Parameter
+from cyclopts.config import Yaml
+from pydantic import ValidationError
+
+from forecast import __version__
+from forecast.errors import InputError
+from forecast.settings import Settings
+
+#: Exit codes: 0 done, 2 something the user can mend, 130 stopped by Ctrl-C.
+BAD_INPUT, STOPPED = 2, 130
+
+app = App(
+    name="forecast",
+    version=__version__,
+    help="Honest distribution forecasts of prices, with an LSTM made of glass.",
+    default_parameter=Parameter(consume_multiple=True, negative=()),
+)
+
+Run = Annotated[Path | None, Parameter(help="run folder or its name (default: the newest run)")]
+RunsDir = Annotated[Path, Parameter(help="folder of the run folders")]
+Quiet = Annotated[bool, Parameter(help="print the result only")]
+
+
+@app.command
+def train(
+    *,
+    settings: Annotated[Settings, Parameter(name="*")] = Settings(),
+    config: Annotated[Path | None, Parameter(help="YAML file of settings; flags go over it")] = None,
+) -> None:
+    """Train on past prices, walk forward against honest baselines, write a run folder.
+
+    Without any flag: the bundled prices, our LSTM beside Keras's.
+    """
+    from forecast.jobs.prepare import prepare
+    from forecast.jobs.terminal import Terminal
+
+    terminal = Terminal(settings.quiet)
+    prepared = prepare(settings, terminal)  # bad prices are told before TensorFlow starts
+    from forecast.jobs.training import train
+
+    train(settings, prepared, terminal)
+
+
+@app.command
+def evaluate(run: Run = None, /, *, runs_dir: RunsDir = Path("runs"), quiet: Quiet = False) -> None:
+    """Walk a saved run forward over its test part again; print scores and verdicts."""
+    from forecast.jobs.evaluating import evaluate
+    from forecast.jobs.terminal import Terminal
+    from forecast.runs import find_run
+
+    folder = find_run(run, runs_dir)
+    evaluate(folder, Terminal(quiet))
+
+
+@app.command
+def predict(
+    run: Run = None,
+    /,
+    *,
+    tickers: Annotated[
+        tuple[str, ...], Parameter(help="tickers to forecast (default: those trained on)")
+    ] = (),
+    out: Annotated[
+        Path | None, Parameter(help="folder for the files (default: in the run folder)")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Forecast the sessions after the last one known: table, CSV, JSON and fan charts."""
+    from forecast.jobs.predicting import predict
+    from forecast.jobs.terminal import Terminal
+    from forecast.runs import find_run
+
+    folder = find_run(run, runs_dir)
+    predict(folder, tickers, out, Terminal(quiet))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 done, 2 with one clear message for bad input."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
+    try:
+        app.config = _config(tokens)
+        app(tokens, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        cause = error.__cause__
+        _fail(_explain(cause) if isinstance(cause, ValidationError) else str(error))
+    except ValidationError as error:
+        _fail(_explain(error))
+    except InputError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        sys.exit(STOPPED)
+    sys.exit(0)
+
+
+def _config(tokens: list[str]) -> tuple[Yaml, ...]:
+    """The file of ``--config FILE``, read by safe YAML under the flags."""
+    for k, token in enumerate(tokens):
+        if token.split("=")[0] == "--config":
+            path = token.partition("=")[2] or "".join(tokens[k + 1 : k + 2])
+            if not Path(path).is_file():
+                raise InputError(f"--config {path}: there is no such file.")
+            return (Yaml(path, must_exist=True, search_parents=False, use_commands_as_keys=False),)
+    return ()
+
+
+def _explain(error: ValidationError) -> str:
+    """One line per wrong setting: the flag, what is wrong, what was given."""
+    lines: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        message = re.sub(r"^Value error, ", "", item["msg"])
+        place = str(item["loc"][0]) if item["loc"] else ""
+        if place:
+            flag = "--" + place.replace("_", "-")
+            message = f"{flag}: {message[0].lower() + message[1:]}, got {item['input']!r}"
+        lines.setdefault(place, message)
+    return "; ".join(lines.values())
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(BAD_INPUT)

@@ -1,0 +1,1 @@
+"""Walk-forward backtests, scores, and how far they can be trusted."""

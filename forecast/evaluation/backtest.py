@@ -1,0 +1,163 @@
+"""Walk forward: what each model said at each cutoff, and what then happened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import InputError
+from forecast.models.levels import LEVELS
+from forecast.prices.panel import Panel
+from forecast.prices.sessions import next_sessions
+
+if TYPE_CHECKING:
+    from forecast.models.base import Forecaster
+
+#: Central bands of a forecast, per cent.
+BANDS = (50, 80, 90, 98)
+#: Quantile levels that are written beside the price forecasts.
+WRITTEN_LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Forecasts of M models from N origins (`cutoffs`: ``unique_id, cutoff``).
+
+    `actual` (N, H) is the log return that followed, NaN where it was not observed (yet);
+    `quantiles` has (N, H, Q) float32 per model, NaN where a model had too little history.
+    """
+
+    cutoffs: pd.DataFrame
+    horizons: tuple[int, ...]
+    levels: np.ndarray
+    actual: np.ndarray
+    quantiles: dict[str, np.ndarray]
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models, in the order given."""
+        return list(self.quantiles)
+
+    def at(self, model: str, level: float) -> np.ndarray:
+        """One quantile (N, H) of one model."""
+        return self.quantiles[model][:, :, level_index(self.levels, level)]
+
+
+def level_index(levels: np.ndarray, level: float) -> int:
+    """Position of a quantile level, found within rounding; KeyError if it is not there."""
+    near = np.flatnonzero(np.isclose(levels, level, rtol=0, atol=1e-9))
+    if not near.size:
+        raise KeyError(f"no level {level} among the {len(levels)} levels of this backtest")
+    return int(near[0])
+
+
+def make_cutoffs(
+    panel: Panel,
+    first: pd.Timestamp | str,
+    last: pd.Timestamp | str | None = None,
+    horizon: int = 0,
+) -> pd.DataFrame:
+    """Every observed session from `first` to `last` (inclusive) of every ticker is an origin.
+
+    Sessions with fewer than `horizon` sessions after them in the panel are left out, so that
+    all horizons up to it are scored on the same origins. Returns ``unique_id, cutoff``, sorted
+    by ticker and date. Raises InputError when there is none.
+    """
+    sessions = panel.sessions
+    final = sessions[-1] if last is None else pd.Timestamp(last)
+    index = np.arange(len(sessions))
+    inside = (sessions >= pd.Timestamp(first)) & (sessions <= final)
+    inside &= index < len(sessions) - horizon
+    ticker, session = np.nonzero((np.isfinite(panel.level) & inside[:, None]).T)
+    if not ticker.size:
+        raise InputError(
+            f"No origin from {pd.Timestamp(first).date()} to {final.date()} has {horizon} sessions "
+            f"after it: the prices run from {sessions[0].date()} to {sessions[-1].date()}; "
+            "choose an earlier --test-start, a later --end or a shorter --horizon."
+        )
+    names = pd.Categorical.from_codes(ticker, categories=pd.Index(panel.tickers))
+    return pd.DataFrame({"unique_id": names, "cutoff": sessions[session]})
+
+
+def walk_forward(
+    models: Mapping[str, "Forecaster"],
+    panel: Panel,
+    cutoffs: pd.DataFrame,
+    horizons: tuple[int, ...],
+) -> Backtest:
+    """Let every fitted model forecast from every origin of `cutoffs`; nothing is refitted.
+
+    Raises InputError when an origin is not in the panel.
+    """
+    quantiles = {
+        name: np.asarray(model.forecast(panel, cutoffs, horizons, LEVELS), np.float32)
+        for name, model in models.items()
+    }
+    actual = realised(panel, cutoffs, horizons)
+    return Backtest(cutoffs.reset_index(drop=True), tuple(horizons), LEVELS, actual, quantiles)
+
+
+def realised(panel: Panel, cutoffs: pd.DataFrame, horizons: tuple[int, ...]) -> np.ndarray:
+    """Log return (N, H) from each cutoff's close to the close h sessions later, or NaN."""
+    session, ticker = panel.locate(cutoffs)
+    longest = max(horizons)
+    level = np.vstack([panel.level, np.full((longest, len(panel.tickers)), np.nan)])
+    later = session[:, None] + np.asarray(horizons)  # (N, H)
+    return level[later, ticker[:, None]] - level[session, ticker][:, None]
+
+
+def forecast_frame(backtest: Backtest, panel: Panel) -> pd.DataFrame:
+    """Forecasts as prices: ``unique_id, cutoff, h, ds, y, <model>, <model>-lo-50, … -hi-98``.
+
+    `<model>` is the median, `y` the price at `ds` (NaN when not known). Dates after the panel's
+    end are sessions of its calendar. N·H rows, sorted as the cutoffs, then by horizon.
+    """
+    session, ticker = panel.locate(backtest.cutoffs)
+    now = panel.level[session, ticker][:, None]  # (N, 1)
+    columns = _keys(backtest)
+    columns["ds"] = _target_dates(backtest, panel, session)
+    columns["y"] = panel.value(now + backtest.actual).ravel()
+    for model in backtest.models:
+        sides = {"": 0.5}
+        for band in BANDS:
+            tail = round((1 - band / 100) / 2, 4)
+            sides |= {f"-lo-{band}": tail, f"-hi-{band}": round(1 - tail, 4)}
+        for suffix, level in sides.items():
+            columns[model + suffix] = panel.value(now + backtest.at(model, level)).ravel()
+    return pd.DataFrame(columns)
+
+
+def quantile_frame(backtest: Backtest) -> pd.DataFrame:
+    """Forecasts as log returns: ``unique_id, cutoff, h, log_return, <model>-q-0.01, … -q-0.99``.
+
+    Rows are those of `forecast_frame`, in the same order; `log_return` is what followed.
+    """
+    columns = _keys(backtest)
+    columns["log_return"] = backtest.actual.ravel()
+    for model in backtest.models:
+        for level in WRITTEN_LEVELS:
+            columns[f"{model}-q-{level:g}"] = backtest.at(model, level).ravel()
+    return pd.DataFrame(columns)
+
+
+def _keys(backtest: Backtest) -> dict[str, Any]:
+    """Columns ``unique_id, cutoff, h`` of the N·H rows."""
+    H = len(backtest.horizons)
+    names = backtest.cutoffs["unique_id"].astype(str).astype("str")
+    return {
+        "unique_id": names.repeat(H).to_numpy(),
+        "cutoff": backtest.cutoffs["cutoff"].to_numpy().repeat(H),
+        "h": np.tile(np.asarray(backtest.horizons), len(names)),
+    }
+
+
+def _target_dates(backtest: Backtest, panel: Panel, session: np.ndarray) -> pd.DatetimeIndex:
+    """Session date h sessions after each cutoff (N·H,), from the calendar past the panel's end."""
+    later = (session[:, None] + np.asarray(backtest.horizons)).ravel()
+    beyond = int(later.max()) - len(panel.sessions) + 1
+    dates = panel.sessions
+    if beyond > 0:
+        dates = dates.union(next_sessions(panel.calendar, dates[-1], beyond))
+    return dates[later]

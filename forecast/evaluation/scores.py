@@ -1,0 +1,123 @@
+"""From a backtest to scores: one row per origin, horizon and model, and their means."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.evaluation import metrics
+from forecast.evaluation.backtest import BANDS, Backtest, level_index
+from forecast.prices.panel import Panel
+
+#: Levels whose pinball loss is reported, per cent.
+PINBALL_PERCENT = (1, 5, 50, 95, 99)
+#: Levels whose violations are tested, per cent: the value at risk.
+RISK_PERCENT = (1, 5)
+#: What the means are called where they are not called as the column.
+_RENAMED = {"abs_error": "mae", "scaled_error": "mase", "hit": "direction"} | {
+    f"covered_{band}": f"coverage_{band}" for band in BANDS
+}
+
+
+def scores(
+    backtest: Backtest, panel: Panel, mase_until: pd.Timestamp | None = None
+) -> pd.DataFrame:
+    """Scores of every forecast: N·H·M rows ``unique_id, cutoff, h, model, crps, abs_error, …``.
+
+    ``crps``, ``pinball_5``, ``width_90``, ``squared_error``, ``squared_return`` are in
+    log-return units (squared where it says so), ``abs_error`` of the median in price units;
+    ``covered_90``, ``below_5`` (outcome under the 5 % quantile) and ``hit`` (direction) are 0 or
+    1, ``pit`` is 0 … 1, ``log_score`` is minus the log density. With `mase_until` (last training
+    session) ``scaled_error`` is ``abs_error`` over the mean change per session up to then. NaN
+    where there is no outcome, no forecast, no direction or no density.
+    """
+    session, ticker = panel.locate(backtest.cutoffs)
+    now = panel.level[session, ticker]
+    names = pd.Categorical(backtest.cutoffs["unique_id"].astype(str), categories=panel.tickers)
+    keys = pd.DataFrame({"unique_id": names, "cutoff": backtest.cutoffs["cutoff"]})
+    scale = None if mase_until is None else metrics.mase_scale(panel, mase_until)
+    blocks = []
+    for model in backtest.models:
+        for k, h in enumerate(backtest.horizons):
+            y, quantiles = backtest.actual[:, k], backtest.quantiles[model][:, k].astype(float)
+            columns = _score(y, quantiles, backtest.levels)
+            median = quantiles[:, level_index(backtest.levels, 0.5)]
+            columns["abs_error"] = np.abs(panel.value(now + y) - panel.value(now + median))
+            if scale is not None:
+                per_row = scale.reindex(panel.tickers).to_numpy()[ticker]
+                columns["scaled_error"] = columns["abs_error"] / per_row
+            blocks.append(keys.assign(h=h, model=model, **columns))
+    table = pd.concat(blocks, ignore_index=True)
+    return table.assign(model=pd.Categorical(table["model"], categories=backtest.models))
+
+
+def common(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the origins that every model forecast and whose outcome is known.
+
+    A model without any forecast at a horizon is passed over there. Means over these rows
+    compare models on equal terms.
+    """
+    finite = table["crps"].notna()
+    origin = [table["unique_id"], table["cutoff"], table["h"]]
+    forecast = finite.groupby(origin, observed=True).transform("sum")
+    active = table[finite].groupby("h", observed=True)["model"].nunique()
+    return table[finite & (forecast == table["h"].map(active))]
+
+
+def summary(table: pd.DataFrame, by: Sequence[str] = ("model", "h")) -> pd.DataFrame:
+    """Means of `scores` over the common origins, one row per group of the columns `by`.
+
+    ``mae`` is the mean of ``abs_error``, ``direction`` of ``hit``, ``mase`` of ``scaled_error``;
+    ``coverage_90`` of ``covered_90``; ``r2_oos = 1 − Σ squared_error / Σ squared_return`` is
+    against a forecast of zero (Campbell and Thompson, 2008); ``origins`` counts the rows.
+    """
+    shared = common(table)
+    keys = ["unique_id", "cutoff", "h", "model"]
+    grouped = shared.groupby(list(by), observed=True, sort=False)
+    means = grouped[[c for c in table.columns if c not in {*keys, *by}]].mean()
+    means.insert(0, "origins", grouped.size())
+    means["r2_oos"] = 1 - means.pop("squared_error") / means.pop("squared_return")
+    means = means.drop(columns=["pit", *(f"below_{p}" for p in RISK_PERCENT)])
+    return means.rename(columns=_RENAMED).reset_index()
+
+
+def add_groups(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    """Add ``year`` and ``regime`` (calm, normal, stormy) of the cutoff, to summarise by.
+
+    The regime is the third, within the ticker's cutoffs, of its EWMA volatility at the cutoff:
+    a grouping of results, not something a forecaster could have known.
+    """
+    from forecast.windows.features import ewma_volatility, log_returns
+
+    session, ticker = panel.locate(table)
+    sigma = pd.Series(
+        ewma_volatility(log_returns(panel)).to_numpy()[session, ticker], index=table.index
+    )
+    rank = sigma.groupby(table["unique_id"], observed=True).rank(pct=True)
+    regime = pd.cut(rank, [0, 1 / 3, 2 / 3, 1], labels=["calm", "normal", "stormy"])
+    return table.assign(year=table["cutoff"].dt.year, regime=regime)
+
+
+def _score(y: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> dict[str, Any]:
+    """Columns of one model and horizon: `y` (N,), `quantiles` (N, Q)."""
+
+    def at(level: float) -> np.ndarray:
+        return quantiles[:, level_index(levels, level)]
+
+    loss = metrics.pinball(y, quantiles, levels)
+    columns: dict[str, Any] = {"crps": 2 * loss.mean(axis=1), "abs_error": np.nan}
+    for percent in PINBALL_PERCENT:
+        columns[f"pinball_{percent}"] = loss[:, level_index(levels, percent / 100)]
+    for band in BANDS:
+        low, high = at(0.5 - band / 200), at(0.5 + band / 200)
+        columns[f"covered_{band}"] = metrics.covered(y, low, high)
+        columns[f"width_{band}"] = high - low
+    for percent in RISK_PERCENT:
+        columns[f"below_{percent}"] = metrics.below(y, at(percent / 100))
+    columns["hit"] = metrics.direction_hit(y, at(0.5))
+    columns["squared_error"] = (y - at(0.5)) ** 2
+    columns["squared_return"] = np.where(np.isnan(at(0.5)), np.nan, y**2)
+    columns["pit"] = metrics.pit(y, quantiles, levels)
+    columns["log_score"] = metrics.log_score(y, quantiles, levels)
+    return columns

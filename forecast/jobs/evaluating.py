@@ -1,0 +1,188 @@
+"""`forecast evaluate`: walk forward over the test part, score, and say who was better."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecast import runs
+from forecast.errors import InputError
+from forecast.evaluation.backtest import (
+    Backtest,
+    forecast_frame,
+    make_cutoffs,
+    quantile_frame,
+    walk_forward,
+)
+from forecast.evaluation.calibration import reliability
+from forecast.evaluation.report import metrics_json
+from forecast.evaluation.scores import scores, summary
+from forecast.evaluation.significance import skill_table
+from forecast.jobs.prepare import Prepared, prepare
+from forecast.jobs.terminal import Terminal
+from forecast.models.base import Forecaster
+from forecast.models.baselines import BASELINES
+from forecast.plots import plot_fans, plot_reliability, plot_skill, save
+from forecast.settings import Settings
+
+#: Baselines of the skill table: what the honest literature finds hard to beat.
+COMPARED = ("history-250", "history-1000", "ewma-t")
+#: Cutoffs of the fan charts of past forecasts, per ticker.
+FANS = 4
+#: Tickers that get a fan chart.
+MOST_FANS = 12
+
+
+def evaluate(run: Path, terminal: Terminal) -> Path:
+    """Score a saved run again on the same prices; rewrites its forecasts, scores and plots.
+
+    Raises InputError when the run or its prices changed since it was trained.
+    """
+    from forecast.jobs.loading import load_networks
+
+    settings = runs.read_settings(run)
+    prepared = prepare(settings, terminal)
+    manifest = runs.read_json(run / "manifest.json")
+    if prepared.panel.sha256 != manifest["data"]["sha256"]:
+        raise InputError(
+            f"the prices from source {settings.source} are not those the run was trained on "
+            "(other SHA-256): its test scores would not be comparable; train again."
+        )
+    models = load_networks(run, settings)
+    known = runs.read_json(run / "metrics.json")["models"]
+    facts = {cell: known[cell] for cell in models}
+    evaluate_into(run, settings, prepared, models, facts, terminal)
+    terminal.path(run)
+    return run
+
+
+def evaluate_into(
+    folder: Path,
+    settings: Settings,
+    prepared: Prepared,
+    models: Mapping[str, Forecaster],
+    facts: Mapping[str, dict[str, Any]],
+    terminal: Terminal,
+) -> None:
+    """Walk forward with models and baselines; write frames, metrics and plots into `folder`.
+
+    `facts` is what metrics.json says of each model beside its scores.
+    """
+    panel, horizons = prepared.panel, settings.scored_horizons
+    baselines = {name: BASELINES[name]().fit(panel, prepared.until) for name in COMPARED}
+    cutoffs = make_cutoffs(panel, prepared.test_start, horizon=settings.horizon)
+    terminal.heading(
+        f"Walking forward: {len(cutoffs):,} origins from {cutoffs['cutoff'].min():%Y-%m-%d} to "
+        f"{cutoffs['cutoff'].max():%Y-%m-%d}, horizons {', '.join(map(str, horizons))} sessions"
+    )
+    backtest = walk_forward({**models, **baselines}, panel, cutoffs, horizons)
+    table = scores(backtest, panel)
+    means = summary(table)
+    skill = skill_table(table, list(models), list(baselines))
+    calibration = reliability(backtest)
+    metrics = metrics_json(means, skill)
+    for name, more in facts.items():
+        metrics["models"][name] = {**more, **metrics["models"][name]}
+    manifest = runs.read_json(folder / "manifest.json")
+    metrics |= {"data": manifest["data"], "splits": manifest["splits"]}
+
+    runs.write_frame(folder / "forecasts.parquet", forecast_frame(backtest, panel))
+    runs.write_frame(folder / "log_returns.parquet", quantile_frame(backtest))
+    runs.write_frame(folder / "significance.csv", skill)
+    runs.write_frame(folder / "calibration.csv", calibration)
+    runs.write_json(folder / "metrics.json", metrics)
+    _draw(folder / "plots", settings, prepared, models, (calibration, skill))
+    say_scores(means, skill, terminal)
+
+
+def _draw(
+    folder: Path,
+    settings: Settings,
+    prepared: Prepared,
+    models: Mapping[str, Forecaster],
+    frames: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    """Write reliability, skill and, for the first model, fan charts of past forecasts."""
+    folder.mkdir(exist_ok=True)
+    calibration, skill = frames
+    save(plot_reliability(calibration), folder / "reliability.png")
+    save(plot_skill(skill), folder / "skill.png")
+    name, model = next(iter(models.items()))
+    fans = past_fans(name, model, prepared, settings.horizon)
+    panel = prepared.panel
+    for ticker in panel.tickers[:MOST_FANS]:
+        one = fans[fans["unique_id"] == ticker]
+        if one[name].notna().any():
+            figure = plot_fans(history_of(panel, ticker), one, name, FANS, unit=unit_of(panel))
+            save(figure, folder / f"fan_{runs.file_stem(ticker)}.png")
+
+
+def past_fans(
+    name: str, model: Forecaster, prepared: Prepared, horizon: int
+) -> pd.DataFrame:
+    """Forecast frame of all horizons from four cutoffs spread over the test part."""
+    panel = prepared.panel
+    every = make_cutoffs(panel, prepared.test_start, horizon=horizon)
+    days = every["cutoff"].drop_duplicates().sort_values()
+    places = [round(k * (len(days) - 1) / (FANS - 1)) for k in range(FANS)]
+    chosen = every[every["cutoff"].isin(days.iloc[places])]
+    backtest: Backtest = walk_forward({name: model}, panel, chosen, tuple(range(1, horizon + 1)))
+    return forecast_frame(backtest, panel)
+
+
+def history_of(panel: Any, ticker: str) -> pd.DataFrame:
+    """Observed prices of one ticker: ``ds, y``."""
+    series = panel.field("adj_close")[ticker].dropna()
+    return pd.DataFrame({"ds": series.index, "y": series.to_numpy()})
+
+
+def unit_of(panel: Any) -> str:
+    """What the price axis measures."""
+    if panel.source in {"bundled", "sp500"}:
+        return "USD, adjusted"
+    return "adjusted close" if panel.scale == "log" else "value"
+
+
+def say_scores(means: pd.DataFrame, skill: pd.DataFrame, terminal: Terminal) -> None:
+    """Print the table one can act on: scores by horizon, then verdicts against each baseline."""
+    rows = [
+        (
+            str(row["model"]),
+            str(row["h"]),
+            f"{1e4 * row['crps']:.2f}",
+            f"{row['mae']:.3f}",
+            f"{100 * row['coverage_90']:.1f}",
+            f"{100 * row['direction']:.1f}" if pd.notna(row["direction"]) else "–",
+            f"{row['origins']:,}",
+        )
+        for row in means.sort_values(["h", "crps"]).to_dict("records")
+    ]
+    terminal.table(
+        "Test part: scores (lower CRPS is better; a 90 % band should cover 90 %)",
+        (
+            "model",
+            "horizon (sessions)",
+            "CRPS (1e-4 log return)",
+            "MAE (price)",
+            "90 % band covers (%)",
+            "direction right (%)",
+            "origins",
+        ),
+        rows,
+    )
+    verdicts = [
+        (
+            f"{row['model']} against {row['baseline']}",
+            str(row["h"]),
+            f"{100 * row['crps_skill']:+.2f}",
+            f"{row['p_value']:.3f}" if pd.notna(row["p_value"]) else "–",
+            str(row["verdict"]),
+        )
+        for row in skill.to_dict("records")
+    ]
+    terminal.table(
+        "Verdict: Diebold–Mariano on CRPS, a market day counts once, 5 % level",
+        ("", "horizon (sessions)", "CRPS skill (%)", "p", "verdict"),
+        verdicts,
+    )

@@ -1,0 +1,58 @@
+"""From settings to a panel one can learn from, saying what was repaired and left out."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from forecast.jobs.terminal import Terminal
+from forecast.prices import Panel, load_prices, render_repairs
+from forecast.settings import Settings
+from forecast.windows import Splits, drop_short_tickers, make_splits
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A panel, its splits and what was said about it."""
+
+    panel: Panel
+    splits: Splits
+    notes: list[str]
+
+    @property
+    def until(self) -> pd.Timestamp:
+        """Last session that may be learned from: the one before the test part."""
+        return self.panel.sessions[self.splits.test[0] - 1]
+
+    @property
+    def validation_start(self) -> pd.Timestamp:
+        """First session of the validation part."""
+        return self.panel.sessions[self.splits.validation[0]]
+
+    @property
+    def test_start(self) -> pd.Timestamp:
+        """First session of the test part."""
+        return self.panel.sessions[self.splits.test[0]]
+
+
+def prepare(settings: Settings, terminal: Terminal) -> Prepared:
+    """Load, clean, leave out what is too short, split; raises InputError."""
+    panel, repairs = load_prices(settings)
+    panel, short = drop_short_tickers(panel, settings, settings.tickers)
+    splits = make_splits(panel, settings)
+    notes = [*render_repairs(repairs), *short]
+    days = panel.sessions
+    terminal.heading(
+        f"Prices: {settings.source}, {len(panel.tickers)} tickers "
+        f"({_some(panel.tickers)}), {len(days)} sessions {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
+    )
+    for note in notes or ["nothing had to be repaired"]:
+        terminal.line(f"  {note}")
+    for name, part in splits.dates(panel).items():
+        terminal.line(f"  {name:<10} origins {part['first']} to {part['last']}")
+    terminal.line(f"  purge      {splits.horizon} sessions before validation and before test")
+    return Prepared(panel, splits, notes)
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    more = f" … {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

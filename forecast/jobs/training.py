@@ -1,0 +1,168 @@
+"""`forecast train`: from prices to a run folder."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecast import runs
+from forecast.jobs.evaluating import evaluate_into
+from forecast.jobs.prepare import Prepared
+from forecast.jobs.terminal import Terminal
+from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
+from forecast.settings import Cell, Settings
+from forecast.training import Ensemble, NeuralForecaster, ProgressReport
+
+#: Packages whose versions can change the numbers.
+PACKAGES = ("forecast", "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "statsmodels")
+
+
+def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
+    """Train every cell and seed, evaluate them, write the run folder and return its path.
+
+    Raises InputError for anything the user can mend; then no run folder exists.
+    """
+    name = settings.name or runs.default_name(settings.source)
+    with runs.new_run(settings.runs_dir, name) as folder:
+        networks = train_networks(settings, prepared, terminal)
+        write_networks(folder, networks, settings)
+        say_comparison(networks, terminal)
+        models = {cell: Ensemble(members) for cell, members in networks.items()}
+        facts = {cell: _facts(members) for cell, members in networks.items()}
+        write_manifest(folder, settings, prepared)
+        evaluate_into(folder, settings, prepared, models, facts, terminal)
+    final = settings.runs_dir / name
+    terminal.path(final)
+    return final
+
+
+def train_networks(
+    settings: Settings, prepared: Prepared, terminal: Terminal
+) -> dict[Cell, list[NeuralForecaster]]:
+    """One trained network per cell and seed; each cell sees the same seeds and batches."""
+    networks: dict[Cell, list[NeuralForecaster]] = {}
+    total = settings.epochs * settings.steps_per_epoch
+    for cell in settings.cell:
+        for seed in range(settings.seed, settings.seed + settings.seeds):
+            title = f"{cell}, seed {seed}"
+            terminal.heading(f"Training {title}")
+            with terminal.progress(title, total) as bar:
+                report = ProgressReport(bar.step, terminal.line)
+                network = NeuralForecaster(
+                    settings, cell, seed, prepared.validation_start.date(), report
+                ).fit(prepared.panel, prepared.until)
+            best = network.history_["val_loss"].idxmin()
+            terminal.line(
+                f"  best epoch {best + 1} of {len(network.history_)}; {network.fit_seconds_:.1f} s, "
+                f"{network.step_ms_:.1f} ms per step of {settings.batch_size} windows"
+            )
+            for what, why in network.left_out_.items():
+                terminal.line(f"  not measured: {what} ({why})")
+            networks.setdefault(cell, []).append(network)
+    return networks
+
+
+def _facts(members: list[NeuralForecaster]) -> dict[str, Any]:
+    """What metrics.json says of a cell beside its scores; times are means over the seeds."""
+    count = len(members)
+    return {
+        "params": members[0].network_.count_params(),
+        "step_ms": sum(m.step_ms_ for m in members) / count,
+        "fit_seconds": sum(m.fit_seconds_ for m in members) / count,
+        "validation_crps": sum(m.history_["val_loss"].min() for m in members) / count,
+        "seeds": count,
+        "first_losses": members[0].first_losses_,
+    }
+
+
+def write_networks(
+    folder: Path, networks: dict[Cell, list[NeuralForecaster]], settings: Settings
+) -> None:
+    """Write models, history, telemetry, the pictures of the training and TensorBoard logs."""
+    (folder / "models").mkdir()
+    history, telemetry = [], []
+    for cell, members in networks.items():
+        for member in members:
+            member.save(folder / "models" / f"{cell}-seed{member.seed}.keras")
+            history.append(member.history_.assign(model=cell, seed=member.seed))
+            telemetry.append(member.telemetry_.assign(model=cell, seed=member.seed))
+    history_frame = pd.concat(history, ignore_index=True)
+    telemetry_frame = pd.concat(telemetry, ignore_index=True)
+    runs.write_settings(folder, settings)
+    runs.write_frame(folder / "history.csv", history_frame)
+    runs.write_frame(folder / "telemetry.parquet", telemetry_frame)
+    plots = folder / "plots"
+    plots.mkdir()
+    save(plot_loss(history_frame), plots / "loss.png")
+    save(plot_gradient_norms(telemetry_frame, settings.clip_norm), plots / "gradient_norms.png")
+    if (telemetry_frame["quantity"] == "state_gradient_norm").any():
+        save(plot_gradient_by_lag(telemetry_frame), plots / "gradient_by_lag.png")
+    if settings.tensorboard:
+        from forecast.telemetry.tensorboard import write_logs
+
+        write_logs(folder / "tensorboard", telemetry_frame, history_frame)
+
+
+def say_comparison(networks: dict[Cell, list[NeuralForecaster]], terminal: Terminal) -> None:
+    """Say how equal our LSTM and Keras's were: same weights, same batches, same losses."""
+    if not {"lstm", "keras-lstm"} <= set(networks):
+        return
+    ours, keras_ = networks["lstm"][0], networks["keras-lstm"][0]
+    rows = []
+    for title, value in (
+        ("loss of the first step", lambda n: n.first_losses_[0]),
+        ("loss after the first step", lambda n: n.first_losses_[-1]),
+        ("loss at the end", lambda n: n.history_["loss"].iloc[-1]),
+        ("best validation CRPS", lambda n: n.history_["val_loss"].min()),
+    ):
+        a, b = float(value(ours)), float(value(keras_))
+        rows.append((title, f"{a:.6f}", f"{b:.6f}", f"{abs(a - b) / b:.1e}"))
+    rows.append(
+        ("time of a step (ms)", f"{ours.step_ms_:.1f}", f"{keras_.step_ms_:.1f}",
+         f"{ours.step_ms_ / keras_.step_ms_:.2f} of Keras's")
+    )  # fmt: skip
+    if not terminal.quiet:
+        terminal.table(
+            "Our LSTM beside keras.layers.LSTM: same weights, same batches (CRPS in volatilities)",
+            ("", "lstm", "keras-lstm", "relative difference"),
+            rows,
+        )
+
+
+def write_manifest(folder: Path, settings: Settings, prepared: Prepared) -> None:
+    """Write ``manifest.json``: what is needed to repeat the run and to trust its files."""
+    files = sorted(p for p in folder.rglob("*.keras"))
+    runs.write_json(
+        folder / "manifest.json",
+        {
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "data": describe_data(prepared),
+            "splits": prepared.splits.dates(prepared.panel),
+            "last_training_date": f"{prepared.until:%Y-%m-%d}",
+            "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
+            "versions": {name: version(name) for name in PACKAGES} | {"python": sys.version.split()[0]},
+            "threads": os.cpu_count(),
+            "notes": prepared.notes,
+            "files": {p.relative_to(folder).as_posix(): runs.file_sha256(p) for p in files},
+        },
+    )
+
+
+def describe_data(prepared: Prepared) -> dict[str, Any]:
+    """The data part of manifest and metrics."""
+    panel = prepared.panel
+    return {
+        "source": panel.source,
+        "sha256": panel.sha256,
+        "tickers": panel.tickers,
+        "sessions": len(panel.sessions),
+        "first": f"{panel.sessions[0]:%Y-%m-%d}",
+        "last": f"{panel.sessions[-1]:%Y-%m-%d}",
+        "calendar": panel.calendar,
+        "scale": panel.scale,
+    }

@@ -1,0 +1,1 @@
+"""Things that forecast, behind one interface."""

@@ -1,0 +1,44 @@
+"""The interface of everything that forecasts: fit on a past, then quantiles of the future."""
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from forecast.models.levels import LEVELS
+from forecast.prices.panel import Panel
+
+__all__ = ["LEVELS", "Forecaster"]
+
+
+class Forecaster(BaseEstimator):
+    """Forecasts quantiles of the cumulative log return after each cutoff.
+
+    Parameters follow scikit-learn: ``__init__`` only stores them, ``get_params`` and
+    ``sklearn.base.clone`` work, and ``fit`` learns attributes that end in ``_``.
+
+    A forecast is always a float32 array ``(N, H, Q)``: N origins, H horizons in the order given,
+    Q levels in ascending order. Its unit is the log return from the cutoff's close to the
+    close h sessions later (the plain difference for a panel of scale "linear").
+    """
+
+    name: str
+
+    def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
+        """Learn from sessions up to and including `until`; nothing later may be looked at."""
+        raise NotImplementedError
+
+    def forecast(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+    ) -> np.ndarray:
+        """Return quantiles ``(N, H, Q)`` for the N rows ``unique_id, cutoff`` of `cutoffs`.
+
+        The row of one cutoff depends on prices at or before that cutoff alone. An origin for
+        which the model has too little history is NaN.
+        """
+        raise NotImplementedError

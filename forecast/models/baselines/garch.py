@@ -1,0 +1,187 @@
+"""GARCH(1,1) and GJR with Student-t likelihood and filtered historical simulation."""
+
+import zlib
+from typing import NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+from forecast.models.base import LEVELS, Forecaster
+from forecast.prices.panel import Panel
+from forecast.windows.features import BURN_IN, log_returns
+
+#: Fewest returns of one ticker from which its own parameters are estimated.
+MIN_RETURNS = 250
+#: Residuals of a ticker, or of all, from which shocks are drawn.
+RESIDUALS = 4000
+
+
+class GarchParameters(NamedTuple):
+    """``σ²_{t+1} = ω + (α + γ·1[e_t < 0]) e²_t + β σ²_t`` of returns over their deviation."""
+
+    mean: float
+    omega: float
+    alpha: float
+    gamma: float
+    beta: float
+    backcast: float  # stands for e² and σ² before the first session
+
+
+class Garch(Forecaster):
+    """GARCH(1,1), or GJR when `asymmetric`, fitted per ticker by arch on returns up to `until`.
+
+    The distribution of the next h sessions comes from `paths` simulated paths whose shocks are
+    the standardised residuals of the training period (filtered historical simulation). Sessions
+    without a return leave the variance as it was. A ticker with fewer than 250 training returns
+    takes the median parameters and the pooled residuals of the others. Before 20 returns the
+    forecast is NaN.
+
+    References:
+        Bollerslev, T. (1987). A conditionally heteroskedastic time series model for speculative
+        prices and rates of return.
+        Glosten, L., Jagannathan, R. and Runkle, D. (1993). On the relation between the expected
+        value and the volatility of the nominal excess return on stocks.
+        Barone-Adesi, G., Giannopoulos, K. and Vosper, L. (1999). VaR without correlations for
+        portfolios of derivative securities.
+    """
+
+    def __init__(self, asymmetric: bool = False, paths: int = 20_000, seed: int = 0):
+        self.asymmetric = asymmetric
+        self.paths = paths
+        self.seed = seed
+        self.name = "gjr" if asymmetric else "garch-t"
+
+    def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
+        """Estimate parameters and residuals of each ticker, and those of a typical one."""
+        past = log_returns(panel).loc[:until]
+        self.scale_: dict[str, float] = {}
+        self.parameters_: dict[str, GarchParameters] = {}
+        self.residuals_: dict[str, np.ndarray] = {}
+        for ticker in panel.tickers:
+            returns = past[ticker].dropna().to_numpy()
+            if len(returns) >= MIN_RETURNS and returns.std() > 0:
+                self.scale_[ticker] = float(returns.std())
+                fitted = fit_garch(returns / returns.std(), self.asymmetric)
+                self.parameters_[ticker], self.residuals_[ticker] = fitted
+        if self.parameters_:
+            everyone = np.concatenate(list(self.residuals_.values()))
+            self.pooled_residuals_ = np.quantile(everyone, _middles(RESIDUALS))
+            medians = np.median(list(self.parameters_.values()), axis=0)
+            self.typical_ = GarchParameters(*(float(value) for value in medians))
+            self.typical_scale_ = float(np.mean(list(self.scale_.values())))
+        return self
+
+    def forecast(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+    ) -> np.ndarray:
+        """Return quantiles ``(N, H, Q)`` of the simulated cumulative returns."""
+        session, ticker = panel.locate(cutoffs)
+        quantiles = np.full((len(cutoffs), len(horizons), len(levels)), np.nan, np.float32)
+        if not self.parameters_:
+            return quantiles
+        returns = log_returns(panel)
+        enough = (returns.notna().cumsum() >= BURN_IN).to_numpy()
+        for u in np.unique(ticker):
+            rows = np.flatnonzero((ticker == u) & enough[session, ticker])
+            name = panel.tickers[u]
+            parameters = self.parameters_.get(name, self.typical_)
+            scale = self.scale_.get(name, self.typical_scale_)
+            variance = next_variance(returns[name].to_numpy() / scale, parameters)
+            paths = self._simulated(name, parameters, horizons, levels)
+            drift = parameters.mean * np.asarray(horizons)[:, None]
+            quantiles[rows] = scale * (drift + paths.at(variance[session[rows]]))
+        return quantiles
+
+    def _simulated(
+        self, name: str, parameters: GarchParameters, horizons: tuple[int, ...], levels: np.ndarray
+    ) -> "SimulatedQuantiles":
+        residuals = self.residuals_.get(name, self.pooled_residuals_)
+        shocks = np.quantile(residuals, _middles(self.paths))
+        rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+        return simulate_quantiles(parameters, shocks, rng, horizons, levels)
+
+
+class SimulatedQuantiles(NamedTuple):
+    """Quantiles of cumulative shocks over the starting volatility, on a grid of variances."""
+
+    log_variance: np.ndarray  # (G,) equally spaced
+    over_sigma: np.ndarray  # (G, H, Q)
+
+    def at(self, variance: np.ndarray) -> np.ndarray:
+        """Quantiles (N, H, Q) for starting variances (N,), linear in the log between nodes."""
+        first, step = self.log_variance[0], self.log_variance[1] - self.log_variance[0]
+        place = np.clip((np.log(variance) - first) / step, 0, len(self.log_variance) - 1)
+        node = np.minimum(place.astype(int), len(self.log_variance) - 2)
+        share = (place - node)[:, None, None]
+        low, high = self.over_sigma[node], self.over_sigma[node + 1]
+        return np.sqrt(variance)[:, None, None] * (low + share * (high - low))
+
+
+def fit_garch(returns: np.ndarray, asymmetric: bool) -> tuple[GarchParameters, np.ndarray]:
+    """Estimate by maximum likelihood from returns of unit variance; also the residuals."""
+    from arch import arch_model
+
+    model = arch_model(
+        returns, mean="Constant", vol="GARCH", o=int(asymmetric), dist="t", rescale=False
+    )
+    result = model.fit(disp="off", show_warning=False)
+    value = dict(result.params)
+    parameters = GarchParameters(
+        mean=float(value["mu"]),
+        omega=float(value["omega"]),
+        alpha=float(value["alpha[1]"]),
+        gamma=float(value.get("gamma[1]", 0.0)),
+        beta=float(value["beta[1]"]),
+        backcast=float(model.volatility.backcast(returns - value["mu"])),
+    )
+    return parameters, np.asarray(result.std_resid)
+
+
+def next_variance(returns: np.ndarray, parameters: GarchParameters) -> np.ndarray:
+    """Variance (S,) of the session after each one, from returns (S,) up to it."""
+    mean, omega, alpha, gamma, beta, backcast = parameters
+    variance = omega + (alpha + gamma / 2 + beta) * backcast
+    following = np.empty(len(returns))
+    for t, shock in enumerate((returns - mean).tolist()):
+        if shock == shock:  # no news leaves the variance as it was
+            variance = omega + (alpha + gamma * (shock < 0)) * shock**2 + beta * variance
+        following[t] = variance
+    return following
+
+
+def simulate_quantiles(
+    parameters: GarchParameters,
+    shocks: np.ndarray,
+    rng: np.random.Generator,
+    horizons: tuple[int, ...],
+    levels: np.ndarray,
+) -> SimulatedQuantiles:
+    """Simulate paths from a grid of starting variances: `shocks` (P,), permuted at each step.
+
+    The future of a GARCH depends on the past through one number, the next variance. So paths
+    are simulated for 64 of them and not for every origin; all use the same shocks, which makes
+    the quantiles smooth in the variance, and one session ahead they are exact.
+    """
+    _, omega, alpha, gamma, beta, _ = parameters
+    log_variance = np.linspace(np.log(1e-3), np.log(1e3), 64)
+    start = np.exp(log_variance)[:, None]  # (G, 1)
+    variance = np.repeat(start, len(shocks), axis=1)  # (G, P)
+    total = np.zeros_like(variance)
+    at_horizon = {}
+    for step in range(1, max(horizons) + 1):
+        shock = rng.permutation(shocks)
+        total += np.sqrt(variance) * shock
+        reaction = (alpha + gamma * (shock < 0)) * shock**2 + beta
+        variance = omega + reaction * variance
+        if step in horizons:
+            at_horizon[step] = np.quantile(total, levels, axis=1).T  # (G, Q)
+    quantiles = np.stack([at_horizon[h] for h in horizons], axis=1)  # (G, H, Q)
+    return SimulatedQuantiles(log_variance, quantiles / np.sqrt(start)[:, :, None])
+
+
+def _middles(count: int) -> np.ndarray:
+    return (np.arange(count) + 0.5) / count

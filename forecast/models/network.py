@@ -1,0 +1,56 @@
+"""The network: one recurrent layer of any kind, then a quantile function per horizon."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from forecast.layers import LSTM
+from forecast.layers.quantiles import QuantileCRPS, QuantileHead
+from forecast.settings import Cell, Settings
+
+#: The recurrent layers that can be compared; all take the same arguments.
+RECURRENT: dict[Cell, Any] = {
+    "lstm": LSTM,
+    "keras-lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    "simple-rnn": keras.layers.SimpleRNN,
+}
+
+
+def build_network(
+    settings: Settings, cell: Cell, mean: np.ndarray, variance: np.ndarray, seed: int = 0
+) -> keras.Model:
+    """Return the compiled network for windows of `settings.lookback` sessions.
+
+    Args:
+        settings: widths, dropout, horizons and learning rate.
+        cell: which recurrent layer.
+        mean: means (F,) of the features over the training sessions; they travel in the model.
+        variance: their variances (F,).
+        seed: every initial weight and dropout mask follows from it, so two cells with the same
+            weight shapes start from the same weights.
+
+    Input (B, T, F), output (B, O, K, 4): parameters of the quantile functions of the O = T −
+    warm-up origins for the K learned horizons (see `forecast.layers.quantiles`).
+    """
+    x = keras.Input((settings.lookback, len(mean)), name="features")
+    z = keras.layers.Normalization(mean=mean, variance=variance, name="normalization")(x)
+    z = RECURRENT[cell](  # (B, T, U)
+        settings.units,
+        return_sequences=True,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+        seed=seed,
+        name="recurrent",
+    )(z)
+    z = keras.layers.Cropping1D((settings.warmup, 0), name="warmup")(z)  # (B, O, U)
+    z = keras.layers.Dropout(settings.dropout, seed=seed, name="dropout")(z)
+    y = QuantileHead(settings.learned_horizons, seed=seed, name="head")(z)  # (B, O, K, 4)
+    network = keras.Model(x, y, name=cell.replace("-", "_"))
+    network.compile(
+        optimizer=keras.optimizers.Adam(settings.lr, global_clipnorm=settings.clip_norm),
+        loss=QuantileCRPS(),
+        jit_compile=False,
+    )
+    return network

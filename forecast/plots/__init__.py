@@ -1,0 +1,45 @@
+"""A frame in, matplotlib axes out: fan charts, training curves, scores.
+
+The names load on first use, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecast.plots.fans import plot_fan, plot_fans
+    from forecast.plots.scores import plot_pit, plot_reliability, plot_skill
+    from forecast.plots.style import color_of, save
+    from forecast.plots.training import plot_gradient_by_lag, plot_gradient_norms, plot_loss
+
+_HOME = {
+    "color_of": "style",
+    "plot_fan": "fans",
+    "plot_fans": "fans",
+    "plot_gradient_by_lag": "training",
+    "plot_gradient_norms": "training",
+    "plot_loss": "training",
+    "plot_pit": "scores",
+    "plot_reliability": "scores",
+    "plot_skill": "scores",
+    "save": "style",
+}
+
+__all__ = [
+    "color_of",
+    "plot_fan",
+    "plot_fans",
+    "plot_gradient_by_lag",
+    "plot_gradient_norms",
+    "plot_loss",
+    "plot_pit",
+    "plot_reliability",
+    "plot_skill",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,101 @@
+"""One CSV file as text: whether it is one, and its header."""
+
+import csv
+import gzip
+import hashlib
+import itertools
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from forecast.errors import InputError
+
+#: Bytes of one file, uncompressed: about 4 million rows.
+SIZE_CAP = 256 * 2**20
+_CHUNK = 2**20
+_MAGIC = {
+    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
+    b"PK\x03\x04": "a zip or Excel file: save the sheet as CSV (UTF-8)",
+    b"PAR1": "a Parquet file: save it as CSV",
+    b"<!DOCTYPE": "a web page: download the CSV itself",
+    b"<html": "a web page: download the CSV itself",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a file: their names, below one another where there are two lines of them."""
+
+    names: list[tuple[str, ...]]
+    lines: int
+
+
+def check_file(path: Path) -> str:
+    """Return the sha256 of a file; InputError in one line if it cannot be a CSV file."""
+    if path.is_dir():
+        raise InputError(f"{path} is a directory: give the files in it, each with --csv.")
+    if not path.exists():
+        raise InputError(f"There is no file {path}: check the path given with --csv.")
+    if not path.is_file():
+        raise InputError(f"{path} is not a regular file: --csv reads files only.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty, expected a header and rows of prices.")
+    try:
+        size = path.stat().st_size
+        with opened(path) as text:
+            _check_content(path, text.read(_CHUNK))
+            while path.suffix == ".gz" and size <= SIZE_CAP and (chunk := text.read(_CHUNK)):
+                size += len(chunk)
+        if size > SIZE_CAP:
+            raise InputError(
+                f"{path} is larger than {SIZE_CAP / 2**20:.0f} MB (uncompressed), the limit for "
+                "one CSV file: split it, or keep only the series and dates that are needed."
+            )
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from None
+
+
+def read_header(path: Path, sep: str) -> Header:
+    """Return the names of the columns, stripped, of one line or of yfinance's three.
+
+    Raises InputError where the separator is plainly another one.
+    """
+    with opened(path) as file:
+        text = itertools.islice((line.decode("utf-8-sig", "replace") for line in file), 100)
+        try:
+            lines = [[cell.strip() for cell in row] for row in csv.reader(text, delimiter=sep)]
+        except csv.Error as error:
+            raise InputError(f"{path} is no table: {error}: is a quote left open?") from None
+    first = next((number for number, row in enumerate(lines) if any(row)), 0)
+    cells = lines[first] if lines else []
+    if not any(cells):
+        raise InputError(f"{path} is empty, expected a header and rows of prices.")
+    others = [sign for sign in ";\t|," if sign != sep and sign in "".join(cells)]
+    if len(cells) < 2 and others:
+        shown = "$'\\t'" if others[0] == "\t" else f"'{others[0]}'"
+        raise InputError(
+            f"{path}: the header has one column, {cells[0][:60]!r}, with the separator {sep!r}: "
+            f"name the right one with --sep {shown} (and --decimal , for decimal commas)."
+        )
+    below = lines[first + 1] if len(lines) > first + 1 else []
+    if below and {cells[0].lower(), below[0].lower()} == {"price", "ticker"}:
+        names = [tuple(pair) for pair in zip(cells, below, strict=False)]
+        return Header([("Date", ""), *names[1:]], first + 3)
+    return Header([(name,) for name in cells], first + 1)
+
+
+def opened(path: Path) -> IO[bytes]:
+    """Return the file opened for reading, uncompressed where its name ends in .gz."""
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _check_content(path: Path, start: bytes) -> None:
+    for magic, what in _MAGIC.items():
+        if start.lstrip()[: len(magic)].lower() == magic.lower():
+            raise InputError(f"{path} is {what}.")
+    if b"\x00" in start:
+        raise InputError(f"{path} is binary or UTF-16, not text: save it as CSV in UTF-8.")

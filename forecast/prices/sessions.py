@@ -1,0 +1,78 @@
+"""Exchange sessions: holes in the past, dates of the future."""
+
+import difflib
+import warnings
+
+import pandas as pd
+
+from forecast.errors import InputError
+
+#: Plain-day calendars: every day, every weekday.
+EVERY_DAY, WEEKDAYS = "24/7", "24/5"
+
+# Building a calendar takes about 0.1 s, so that each is built once and widened when needed.
+_built: dict[str, pd.DatetimeIndex] = {}
+_range: dict[str, tuple[pd.Timestamp, pd.Timestamp]] = {}
+
+
+def sessions_between(
+    calendar: str, start: pd.Timestamp | str, end: pd.Timestamp | str
+) -> pd.DatetimeIndex:
+    """Return the sessions of an exchange from `start` to `end`, both inclusive.
+
+    Raises InputError for an unknown calendar and for dates that it does not cover.
+    """
+    start, end = pd.Timestamp(start), pd.Timestamp(end)
+    if calendar not in _built or start < _range[calendar][0] or end > _range[calendar][1]:
+        first, last = _range.get(calendar, (start, end))
+        _build(calendar, min(first, start), max(last, end))
+    sessions = _built[calendar]
+    return sessions[sessions.searchsorted(start) : sessions.searchsorted(end, side="right")]
+
+
+def next_sessions(calendar: str, after: pd.Timestamp | str, count: int) -> pd.DatetimeIndex:
+    """Return the first `count` sessions after the day `after`.
+
+    Example:
+        >>> [f"{day:%b %d}" for day in next_sessions("XNYS", "2026-11-20", 5)]
+        ['Nov 23', 'Nov 24', 'Nov 25', 'Nov 27', 'Nov 30']
+    """
+    after = pd.Timestamp(after).normalize()
+    # 2 days per session and 40 more cover weekends and the longest closures of every exchange.
+    days = pd.Timedelta(days=2 * count + 40)
+    return sessions_between(calendar, after + pd.Timedelta(days=1), after + days)[:count]
+
+
+def missing_sessions(calendar: str, sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return the holes: sessions of the exchange inside the span of `sessions` but not in it."""
+    return sessions_between(calendar, sessions[0], sessions[-1]).difference(sessions)
+
+
+def _build(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> None:
+    import exchange_calendars
+    from exchange_calendars.errors import InvalidCalendarName, NoSessionsError
+
+    with warnings.catch_warnings():
+        # pandas 3.1 deprecations inside exchange_calendars 4.13 are not the user's to mend
+        warnings.simplefilter(
+            "ignore", category=getattr(pd.errors, "Pandas4Warning", FutureWarning)
+        )
+        try:
+            built = exchange_calendars.get_calendar(calendar, start=start, end=end).sessions
+        except InvalidCalendarName:
+            names = exchange_calendars.get_calendar_names(include_aliases=True)
+            close = difflib.get_close_matches(calendar, names, n=3, cutoff=0.5)
+            raise InputError(
+                f"There is no exchange calendar {calendar!r}: use a name of exchange_calendars "
+                f"such as {', '.join(close or ['XNYS', 'XLON', 'XETR'])}, or 24/7 for plain days, "
+                "with --calendar."
+            ) from None
+        except NoSessionsError:
+            built = pd.DatetimeIndex([], dtype="datetime64[ns]")
+        except ValueError as error:
+            raise InputError(
+                f"The calendar {calendar} does not cover {start.date()} to {end.date()}: "
+                f"{error} Choose other dates (--start, --end), or --calendar 24/5 for weekdays."
+            ) from None
+    _built[calendar] = built.as_unit("ns")
+    _range[calendar] = (start, end)

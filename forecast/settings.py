@@ -1,0 +1,129 @@
+"""Every choice a user can make, declared once: flags, YAML and the run folder derive from it."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Cell = Literal["lstm", "keras-lstm", "gru", "simple-rnn"]
+Source = Literal["bundled", "csv", "yahoo", "sp500"]
+Calendar = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_]+$", max_length=12)]
+
+#: Horizons that are scored, in sessions: a day, a week, a month of trading.
+SCORED_HORIZONS = (1, 5, 20)
+#: Horizons the network learns; those between are interpolated (see layers.quantiles).
+LEARNED_HORIZONS = (1, 2, 3, 5, 10, 20, 40, 80, 160)
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class PriceSettings(_Settings):
+    """Which prices, from where."""
+
+    source: Source = Field("bundled", description="where the prices come from")
+    csv: tuple[Path, ...] = Field((), description="CSV file with prices; repeat for several")
+    tickers: tuple[str, ...] = Field((), description="tickers to use (default: all there are)")
+    start: date | None = Field(None, description="first session to use")
+    end: date | None = Field(None, description="last session to use")
+    calendar: Calendar = Field(
+        "auto", description="exchange calendar: XNYS, XLON, 24/7 (plain days) …; auto: by source"
+    )
+    sep: str = Field(",", min_length=1, max_length=1, description="column separator of the CSV files")
+    decimal: Literal[".", ","] = Field(".", description="decimal sign in the CSV files")
+    date_format: str | None = Field(
+        None, description="format of the dates in the CSV files, as %d/%m/%Y (default: ISO)"
+    )
+
+    @model_validator(mode="after")
+    def _check_prices(self) -> Self:
+        if self.csv and self.source != "csv":
+            raise ValueError(f"--csv goes with --source csv, not with --source {self.source}")
+        if self.source == "csv" and not self.csv:
+            raise ValueError("--source csv needs at least one --csv PATH")
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError(f"--start {self.start} is not before --end {self.end}")
+        return self
+
+
+class WindowSettings(_Settings):
+    """How the panel is cut into windows and into training, validation and test."""
+
+    lookback: int = Field(160, ge=8, le=4096, description="longest context of a forecast, sessions")
+    horizon: int = Field(20, ge=1, le=250, description="longest forecast, sessions")
+    validation_start: date | None = Field(
+        None, description="first validation session (default: after 65 % of the sessions)"
+    )
+    test_start: date | None = Field(
+        None, description="first test session (default: after 80 % of the sessions)"
+    )
+
+    @property
+    def warmup(self) -> int:
+        """Shortest context of a forecast, in sessions: a quarter of the lookback."""
+        return self.lookback // 4
+
+    @property
+    def learned_horizons(self) -> tuple[int, ...]:
+        """K horizons the network is trained on, ascending; the last is `horizon`."""
+        return (*(h for h in LEARNED_HORIZONS if h < self.horizon), self.horizon)
+
+    @property
+    def scored_horizons(self) -> tuple[int, ...]:
+        """Horizons that are scored: 1, 5 and 20 sessions as far as they are forecast."""
+        return tuple(h for h in SCORED_HORIZONS if h <= self.horizon) or (self.horizon,)
+
+    @model_validator(mode="after")
+    def _check_splits(self) -> Self:
+        early, late = self.validation_start, self.test_start
+        if early and late and early >= late:
+            raise ValueError(f"--validation-start {early} is not before --test-start {late}")
+        return self
+
+
+class NetworkSettings(_Settings):
+    """The network: which recurrent layer, how wide."""
+
+    cell: tuple[Cell, ...] = Field(
+        ("lstm", "keras-lstm"), min_length=1, description="recurrent layer; repeat to compare several"
+    )
+    units: int = Field(24, ge=1, le=4096, description="units of the recurrent layer")
+    dropout: float = Field(0.15, ge=0, lt=1, description="dropout after the recurrent layer")
+
+
+class TrainingSettings(_Settings):
+    """How the network is trained."""
+
+    epochs: int = Field(30, ge=1, description="most epochs; training stops early on validation CRPS")
+    steps_per_epoch: int = Field(20, ge=1, description="batches drawn per epoch")
+    batch_size: int = Field(64, ge=1, description="windows per batch")
+    lr: float = Field(2e-3, gt=0, le=1, description="learning rate of Adam")
+    clip_norm: float = Field(1.0, gt=0, description="gradients are clipped to this global norm")
+    patience: int = Field(6, ge=1, description="epochs without a better validation CRPS until stop")
+    seeds: int = Field(1, ge=1, le=100, description="networks trained per cell, one per seed")
+    seed: int = Field(0, ge=0, lt=2**31, description="first seed")
+
+
+class OutputSettings(_Settings):
+    """Where results go and how much is said."""
+
+    runs_dir: Path = Field(Path("runs"), description="folder of the run folders")
+    name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="name of the run folder (default: date, time and source)",
+    )
+    tensorboard: bool = Field(False, description="also write TensorBoard logs")
+    quiet: bool = Field(False, description="print the result only")
+
+
+class Settings(OutputSettings, TrainingSettings, NetworkSettings, WindowSettings, PriceSettings):
+    """All settings of a training run; one flat name space for flags and YAML."""
+
+    @model_validator(mode="after")
+    def _check_cells(self) -> Self:
+        if len(set(self.cell)) < len(self.cell):
+            raise ValueError(f"--cell names a layer twice: {', '.join(self.cell)}")
+        return self

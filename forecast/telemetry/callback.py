@@ -1,0 +1,162 @@
+"""GradientTelemetry: a Keras callback that reports what happens inside while a model learns."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pandas as pd
+
+from forecast.telemetry.gates import gate_values
+from forecast.telemetry.probe import state_gradient_norms
+from forecast.telemetry.quantities import memory, saturation, update_ratio
+from forecast.telemetry.tap import GradientTap
+
+#: Columns of the telemetry frame.
+COLUMNS = ("step", "epoch", "layer", "quantity", "gate", "lag_sessions", "value")
+
+
+class Probe(NamedTuple):
+    """A fixed batch on which the recurrent layers are looked into after every epoch.
+
+    `weight` should keep the loss of the last step alone, so that "lag" has one meaning: steps
+    before the loss.
+    """
+
+    x: np.ndarray  # (B, T, F)
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+
+class GradientTelemetry(keras.callbacks.Callback):
+    """Reports gradient statistics of any Keras model in `fit`.
+
+    Args:
+        probe: batch for the pictures by lag and the gates; None leaves these out.
+        every: steps between two measurements of norms; clipping is counted at every step.
+
+    Before clipping: ``global_norm``, ``norm`` per weight, ``clipped_share`` of the epoch's steps;
+    ``update_ratio`` per weight. On the probe, before training (epoch 0) and after each epoch:
+    ``state_gradient_norm`` ‖∂L/∂h‖ by lag, ``gradient_decay`` per session and
+    ``memory_sessions`` fitted to it; ``gate_mean`` and ``gate_saturation`` of layers that show
+    their gates. What cannot be computed is named once in `left_out` and never stops a training.
+    """
+
+    def __init__(self, probe: Probe | None = None, every: int = 1) -> None:
+        super().__init__()
+        self.probe, self.every = probe, every
+        self.rows: list[tuple[Any, ...]] = []
+        self.left_out: dict[str, str] = {}
+        self.headline: dict[str, float] = {}
+        self._step = self._epoch = self._epoch_steps = 0
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Everything measured so far, long: `COLUMNS`."""
+        return pd.DataFrame(self.rows, columns=list(COLUMNS))
+
+    def set_model(self, model: keras.Model) -> None:
+        """Open the tap before Keras traces its training step."""
+        super().set_model(model)
+        self._tap = GradientTap(model.optimizer)
+        self._tap.open(model.trainable_variables)
+        model.train_function = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Look inside before the first step."""
+        self._look_inside()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Number epochs from 1."""
+        self._epoch, self._epoch_steps = epoch + 1, 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Keep the norms of the step just taken."""
+        self._step += 1
+        self._epoch_steps += 1
+        if self._step % self.every == 0 or self._step == 1:
+            gradient, weight, update = self._tap.norms
+            whole = float(np.linalg.norm(gradient))
+            self.headline["gradient_norm"] = whole
+            self._add("global_norm", whole)
+            for name, norm, ratio in zip(
+                self._tap.names, gradient, update_ratio(update, weight), strict=True
+            ):
+                self._add("norm", norm, layer=name)
+                self._add("update_ratio", ratio, layer=name)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Count the clipped steps and look inside."""
+        share = self._tap.take_clipped() / max(self._epoch_steps, 1)
+        self.headline["clipped_share"] = share
+        self._add("clipped_share", share)
+        self._look_inside()
+
+    def describe(self) -> str:
+        """The headline of the epoch in words, for a terminal."""
+        words = {
+            "gradient_norm": "‖gradient‖ {:.3f}",
+            "clipped_share": "clipped {:.0%}",
+            "memory_sessions": "memory {:.1f} sessions",
+            "forget_mean": "forget gate {:.2f}",
+        }
+        told = [text.format(self.headline[k]) for k, text in words.items() if k in self.headline]
+        return "  ".join(told)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Leave model and optimizer as they were."""
+        self.close()
+
+    def close(self) -> None:
+        """Take the tap off, also after a training that failed."""
+        self._tap.close()
+        self.model.train_function = None
+
+    def _look_inside(self) -> None:
+        if self.probe is None:
+            return
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.RNN):
+                self._try("state_gradient_norm", layer, self._measure_lags)
+                self._try("gates", layer, self._measure_gates)
+
+    def _try(self, quantity: str, layer: Any, measure: Callable[[Any], None]) -> None:
+        """Measure; a quantity that fails is named once and left out from then on."""
+        key = f"{quantity} of {layer.name}"
+        if key in self.left_out:
+            return
+        try:
+            measure(layer)
+        except Exception as error:  # telemetry never breaks a training
+            self.left_out[key] = f"{type(error).__name__}: {error}"
+
+    def _measure_lags(self, layer: Any) -> None:
+        x, y, weight = self.probe  # type: ignore[misc]
+        norms = state_gradient_norms(self.model, layer, x, y, sample_weight=weight)  # (T,)
+        by_lag = norms[::-1]
+        for lag, norm in enumerate(by_lag):
+            self._add("state_gradient_norm", norm, layer=layer.name, lag=lag)
+        decay = memory(by_lag)
+        self._add("gradient_decay", decay.rate, layer=layer.name)
+        self._add("memory_sessions", decay.horizon_sessions, layer=layer.name)
+        self.headline["memory_sessions"] = decay.horizon_sessions
+
+    def _measure_gates(self, layer: Any) -> None:
+        gates = gate_values(self.model, layer, self.probe.x)  # type: ignore[union-attr]
+        for gate, values in gates.items():
+            self._add("gate_mean", values.mean(), layer=layer.name, gate=gate)
+            self._add("gate_saturation", saturation(values), layer=layer.name, gate=gate)
+        if "forget" in gates:
+            self.headline["forget_mean"] = float(gates["forget"].mean())
+
+    def _add(
+        self,
+        quantity: str,
+        value: float,
+        layer: str = "",
+        gate: str = "",
+        lag: int | None = None,
+    ) -> None:
+        self.rows.append(
+            (self._step, self._epoch, layer, quantity, gate, lag, float(value))
+        )

@@ -1,0 +1,197 @@
+"""NeuralForecaster: the network behind the interface of every forecaster."""
+
+import time
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Self
+
+import keras
+import numpy as np
+import pandas as pd
+
+from forecast.errors import InputError
+from forecast.layers.quantiles import at_horizons, quantiles
+from forecast.models.base import LEVELS, Forecaster
+from forecast.models.network import build_network
+from forecast.prices.panel import Panel
+from forecast.settings import Cell, Settings
+from forecast.telemetry import GradientTelemetry, Probe
+from forecast.training.batches import TrainingBatches, ValidationBatches
+from forecast.training.callbacks import ProgressReport, StepLog
+from forecast.windows import Windows, build_windows
+
+#: Windows in the probe batch on which gradients by lag and gates are measured.
+PROBE_WINDOWS = 32
+#: Windows forecast at once.
+FORECAST_BATCH = 256
+
+
+class NeuralForecaster(Forecaster):
+    """One network for all tickers, trained on the sessions before `validation_start`.
+
+    Args:
+        settings: all settings of the run.
+        cell: the recurrent layer.
+        seed: seed of weights, dropout and batches.
+        validation_start: first session of the validation part, which decides when to stop.
+        report: shows the progress of the training.
+
+    After `fit`: ``network_``, ``history_`` (epoch, loss, val_loss), ``telemetry_`` (frame),
+    ``first_losses_`` (losses of the first two steps), ``fit_seconds_``, ``step_ms_``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        cell: Cell,
+        seed: int,
+        validation_start: date,
+        report: ProgressReport | None = None,
+    ) -> None:
+        self.settings = settings
+        self.cell = cell
+        self.seed = seed
+        self.validation_start = validation_start
+        self.report = report
+
+    @property
+    def name(self) -> str:
+        """The cell's name."""
+        return self.cell
+
+    def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
+        """Train on the sessions before `validation_start`, stop by those from there to `until`.
+
+        Raises InputError when there is nothing to train or to validate on.
+        """
+        past = panel.select(end=until)
+        windows = build_windows(past, self.settings)
+        border = int(past.sessions.searchsorted(pd.Timestamp(self.validation_start)))
+        purge = self.settings.horizon
+        train = (self.settings.warmup, border - purge - 1)
+        validation = (border, len(past.sessions) - purge - 1)
+        if not len(windows.starts(train[1])) or validation[0] > validation[1]:
+            raise InputError(
+                f"nothing to train or validate on: {border} sessions before --validation-start "
+                f"{self.validation_start} and {len(past.sessions) - border} from there to "
+                f"{until:%Y-%m-%d}; lookback {self.settings.lookback} + horizon {purge} must fit."
+            )
+        started = time.perf_counter()
+        self._train(windows, train, validation)
+        self.fit_seconds_ = time.perf_counter() - started
+        return self
+
+    def _train(
+        self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]
+    ) -> None:
+        settings = self.settings
+        keras.utils.set_random_seed(self.seed)
+        mean, variance = feature_statistics(windows, train[1])
+        self.network_ = build_network(settings, self.cell, mean, variance, self.seed)
+        batches = TrainingBatches(
+            windows, train, settings.batch_size, settings.steps_per_epoch, self.seed
+        )
+        held_out = ValidationBatches(windows, validation, FORECAST_BATCH)
+        telemetry = GradientTelemetry(_probe(windows, held_out.cover, validation))
+        log = StepLog()
+        stop = keras.callbacks.EarlyStopping(
+            "val_loss", patience=settings.patience, restore_best_weights=True
+        )
+        callbacks = [log, telemetry, stop]
+        if self.report:
+            self.report.set_telemetry(telemetry)
+            callbacks.append(self.report)
+        try:
+            history = self.network_.fit(
+                batches,
+                validation_data=held_out,
+                epochs=settings.epochs,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+        finally:
+            telemetry.close()
+        self.history_ = pd.DataFrame(history.history).rename_axis("epoch").reset_index()
+        self.history_["epoch"] += 1
+        self.telemetry_ = telemetry.frame
+        self.left_out_ = telemetry.left_out
+        self.first_losses_ = log.first_losses
+        self.step_ms_ = log.step_ms
+
+    def forecast(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+    ) -> np.ndarray:
+        """Return quantiles (N, H, Q) of the log return; all origins in one pass over the series."""
+        windows = build_windows(panel, self.settings)
+        session, ticker = panel.locate(cutoffs)
+        cover, row, place = windows.covering(ticker, session)
+        parts = [
+            self.network_.predict_on_batch(windows.inputs(cover[k : k + FORECAST_BATCH]))
+            for k in range(0, len(cover), FORECAST_BATCH)
+        ]
+        parameters = np.concatenate(parts)[row, place]  # (N, K, 4)
+        parameters = at_horizons(parameters, self.settings.learned_horizons, horizons)
+        scale = windows.scale(ticker, session, horizons)
+        result = quantiles(parameters, levels) * scale[..., None]  # (N, H, Q)
+        result[place < 0] = np.nan
+        return result
+
+    def save(self, path: Any) -> None:
+        """Write the network as a ``.keras`` file."""
+        self.network_.save(path)
+
+    def load(self, path: Any) -> Self:
+        """Read the network of an earlier `fit`; only this project's and Keras's layers load."""
+        self.network_ = keras.saving.load_model(path, safe_mode=True)
+        return self
+
+
+class Ensemble(Forecaster):
+    """Mean of the quantiles of several fitted forecasters (Vincent averaging)."""
+
+    def __init__(self, members: Sequence[Forecaster]) -> None:
+        self.members = members
+
+    @property
+    def name(self) -> str:
+        """The name of the members."""
+        return self.members[0].name
+
+    def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
+        """Fit every member."""
+        for member in self.members:
+            member.fit(panel, until)
+        return self
+
+    def forecast(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+    ) -> np.ndarray:
+        """Return the mean quantiles (N, H, Q)."""
+        return np.mean([m.forecast(panel, cutoffs, horizons, levels) for m in self.members], axis=0)
+
+
+def feature_statistics(windows: Windows, last_origin: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance (F,) of the features over the training sessions of all tickers."""
+    used = [windows.features[u, a : last_origin + 1] for u, a in enumerate(windows.first)]
+    rows = np.concatenate(used).astype(np.float64)
+    return rows.mean(axis=0), np.maximum(rows.var(axis=0), 1e-6)
+
+
+def _probe(windows: Windows, cover: np.ndarray, origins: tuple[int, int]) -> Probe:
+    """Validation windows, spread evenly, with a loss at their last origin alone."""
+    complete = cover[cover[:, 1] + windows.settings.lookback - 1 <= origins[1]]
+    chosen = complete if len(complete) else cover
+    rows = np.linspace(0, len(chosen) - 1, min(PROBE_WINDOWS, len(chosen))).astype(int)
+    x, y, weight = windows.batch(chosen[rows], origins)
+    weight = weight.copy()
+    weight[:, :-1] = 0
+    return Probe(x, y, weight)

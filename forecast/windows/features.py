@@ -1,0 +1,89 @@
+"""Causal, scale-free features: what a forecaster may know at the close of each session."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from forecast.prices.panel import Panel
+
+#: Decay per session of the volatility that scales targets (RiskMetrics 1996).
+DECAY = 0.94
+#: Decays of the other volatilities: about 4, 60 and 330 sessions of memory.
+FAST, SLOW, LONG = 0.80, 0.985, 0.997
+#: Sessions a volatility needs before it is trusted.
+BURN_IN = 20
+#: The volatility never falls below this share of its long-run value, so that a flat stretch
+#: does not turn the next move into thousands of standard deviations.
+FLOOR_SHARE, FLOOR = 0.05, 1e-8
+
+
+class Features(NamedTuple):
+    """What `causal_features` returns."""
+
+    values: np.ndarray  # (U, S, F) float32, 0 where a session has no news
+    names: tuple[str, ...]  # F names
+    volatility: np.ndarray  # (U, S) float64, per session, in units of the log return
+
+
+def ewma_volatility(log_return: pd.DataFrame, decay: float = DECAY) -> pd.DataFrame:
+    """Exponentially weighted volatility per session, known at that session's close.
+
+    ``σ²_t = Σ_k decay^k r²_{t−k} / Σ_k decay^k`` (RiskMetrics 1996, with weights that sum to
+    one from the first session on). Sessions without a return are passed over.
+    """
+    variance = log_return.pow(2).ewm(alpha=1 - decay, adjust=True, ignore_na=True).mean()
+    return np.sqrt(variance)
+
+
+def log_returns(panel: Panel) -> pd.DataFrame:
+    """Log return since the last observed close (S × U); NaN where nothing was observed."""
+    level = pd.DataFrame(panel.level, index=panel.sessions, columns=panel.tickers)
+    return level - level.ffill().shift(1)
+
+
+def causal_features(panel: Panel) -> Features:
+    """Features (U, S, F) of every session, from prices at or before it.
+
+    In units of the ticker's own volatility σ (decay 0.94) or as log ratios to it:
+    ``shock`` r_t/σ_{t−1} (asinh), ``volatility_4/60/330`` log of a faster or slower σ over σ,
+    ``momentum_20`` 20-session return over σ√20 (asinh), ``range`` log of the Parkinson (1980)
+    range volatility over σ (only when highs and lows are there), ``market_shock`` and
+    ``market_volatility`` the same for the mean over tickers.
+    """
+    returns = log_returns(panel)
+    raw = ewma_volatility(returns)
+    long_run = ewma_volatility(returns, LONG)
+    sigma = np.maximum(raw, np.maximum(FLOOR_SHARE * long_run, FLOOR))
+    columns = {
+        "shock": np.arcsinh(returns / sigma.shift(1)),
+        "volatility_4": _log_ratio(ewma_volatility(returns, FAST), sigma),
+        "volatility_60": _log_ratio(ewma_volatility(returns, SLOW), sigma),
+        "volatility_330": _log_ratio(long_run, sigma),
+        "momentum_20": np.arcsinh(returns.rolling(20, min_periods=1).sum() / (sigma * 20**0.5)),
+    }
+    if {"high", "low"} <= set(panel.fields):
+        columns["range"] = _log_ratio(_parkinson(panel), sigma)
+    market = returns.mean(axis=1).to_frame("market")
+    market_sigma = np.maximum(ewma_volatility(market), FLOOR)
+    shared = {
+        "market_shock": np.arcsinh(market / market_sigma.shift(1)),
+        "market_volatility": _log_ratio(ewma_volatility(market, FAST), market_sigma),
+    }
+    names = (*columns, *shared)
+    values = np.zeros((len(panel.tickers), len(panel.sessions), len(names)), np.float32)
+    for f, frame in enumerate((*columns.values(), *shared.values())):
+        values[:, :, f] = np.nan_to_num(frame.to_numpy().T, nan=0.0, posinf=0.0, neginf=0.0)
+    return Features(values, names, sigma.to_numpy().T.copy())
+
+
+def _log_ratio(volatility: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
+    """Log of one volatility over another, kept within e^±3 where one of them vanishes."""
+    return np.log(np.maximum(volatility / sigma, 1e-12)).clip(-3, 3)
+
+
+def _parkinson(panel: Panel) -> pd.DataFrame:
+    """Range volatility of about four sessions: log(high/low)² / (4 ln 2) (Parkinson 1980)."""
+    span = np.log(panel.field("high") / panel.field("low"))
+    variance = span.pow(2) / (4 * np.log(2))
+    return np.sqrt(variance.ewm(alpha=1 - FAST, adjust=True, ignore_na=True).mean())

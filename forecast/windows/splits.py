@@ -1,0 +1,123 @@
+"""Splits by date: train, validation and test, purged so that no target reaches across a border."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import InputError
+from forecast.prices.panel import Panel
+from forecast.settings import WindowSettings
+
+#: Fewest sessions a ticker must have beside lookback and horizon to be worth learning from.
+MIN_TRAINING_SESSIONS = 250
+#: Shares of the sessions before validation and before test when no date is given.
+DEFAULT_SHARES = (0.65, 0.80)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Session indices of the borders; an origin belongs to a split with all its targets.
+
+    Origins of a split are the sessions ``first … last`` (both included). Between the last
+    origin of a split and the first of the next lie `horizon` sessions (the purge): their
+    targets would end in the next split.
+    """
+
+    train: tuple[int, int]
+    validation: tuple[int, int]
+    test: tuple[int, int]
+    horizon: int
+
+    def dates(self, panel: Panel) -> dict[str, dict[str, str]]:
+        """First and last origin of each split as ISO dates, for manifest and terminal."""
+        day = panel.sessions.strftime("%Y-%m-%d")
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: {"first": day[a], "last": day[b]} for name, (a, b) in parts.items()}
+
+
+def make_splits(panel: Panel, settings: WindowSettings) -> Splits:
+    """Cut the panel's sessions at two dates and purge by the longest horizon.
+
+    Raises InputError when a border lies outside the data or a part would be empty.
+    """
+    sessions = panel.sessions
+    validation = _border(
+        sessions, settings.validation_start, DEFAULT_SHARES[0], "--validation-start"
+    )
+    test = _border(sessions, settings.test_start, DEFAULT_SHARES[1], "--test-start")
+    if settings.test_start and not settings.validation_start:
+        validation = min(validation, int(test * DEFAULT_SHARES[0] / DEFAULT_SHARES[1]))
+    if settings.validation_start and not settings.test_start:
+        test = max(test, (validation + len(sessions)) // 2)
+    purge = settings.horizon
+    splits = Splits(
+        train=(settings.warmup, validation - purge - 1),
+        validation=(validation, test - purge - 1),
+        test=(test, len(sessions) - 1),
+        horizon=purge,
+    )
+    _check_lengths(panel, settings, splits)
+    return splits
+
+
+def _border(sessions: pd.DatetimeIndex, day: date | None, share: float, flag: str) -> int:
+    if day is None:
+        return int(len(sessions) * share)
+    index = int(sessions.searchsorted(pd.Timestamp(day)))
+    if not 0 < index < len(sessions):
+        raise InputError(
+            f"{flag} {day} leaves no session on one side: the prices run from "
+            f"{sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}; choose a date between."
+        )
+    return index
+
+
+def _check_lengths(panel: Panel, settings: WindowSettings, splits: Splits) -> None:
+    purge = settings.horizon
+    training = splits.train[1] - settings.lookback + 1
+    if training < MIN_TRAINING_SESSIONS:
+        need = settings.lookback + purge + MIN_TRAINING_SESSIONS
+        have = splits.train[1] + purge + 1
+        raise InputError(
+            f"{have} sessions before validation; lookback {settings.lookback} + horizon {purge} + "
+            f"{MIN_TRAINING_SESSIONS} training sessions need {need}: choose a later "
+            f"--validation-start, an earlier --start or a shorter --lookback."
+        )
+    for name, (first, last), flag in (
+        ("validation", splits.validation, "--test-start"),
+        ("test", (splits.test[0], splits.test[1] - purge), "--end"),
+    ):
+        if last - first + 1 < 2 * purge:
+            raise InputError(
+                f"the {name} part has {max(last - first + 1, 0)} sessions with a known outcome "
+                f"after the purge of {purge}; at least {2 * purge} are needed: choose a later "
+                f"{flag} or a shorter --horizon."
+            )
+
+
+def drop_short_tickers(
+    panel: Panel, settings: WindowSettings, asked: tuple[str, ...]
+) -> tuple[Panel, list[str]]:
+    """Leave out tickers with too little history; return the panel and a sentence for each.
+
+    A ticker that was asked for by name is not left out: InputError says what it lacks.
+    """
+    need = settings.lookback + settings.horizon + MIN_TRAINING_SESSIONS
+    counts = dict(zip(panel.tickers, np.isfinite(panel.level).sum(axis=0), strict=True))
+    short = {ticker: int(n) for ticker, n in counts.items() if n < need}
+    arithmetic = (
+        f"lookback {settings.lookback} + horizon {settings.horizon} + "
+        f"{MIN_TRAINING_SESSIONS} training sessions need {need}"
+    )
+    wanted = sorted(set(short) & {ticker.upper() for ticker in asked} | set(short) & set(asked))
+    if wanted or len(short) == len(counts):
+        ticker = (wanted or sorted(short))[0]
+        raise InputError(
+            f"{ticker} has {short[ticker]} sessions; {arithmetic}: drop {ticker}, "
+            "give more history or shorten --lookback."
+        )
+    kept = [ticker for ticker in panel.tickers if ticker not in short]
+    notes = [f"{t} left out: {n} sessions; {arithmetic}" for t, n in sorted(short.items())]
+    return (panel.select(tickers=kept) if short else panel), notes

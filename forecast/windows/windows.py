@@ -1,0 +1,174 @@
+"""Windows over a panel, drawn by index: no window is stored, a batch is cut when it is needed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from forecast.errors import InputError
+from forecast.prices.panel import Panel
+from forecast.settings import WindowSettings
+from forecast.windows.features import BURN_IN, causal_features
+from forecast.windows.splits import Splits, make_splits
+
+Split = Literal["train", "validation", "test"]
+
+
+class Batch(NamedTuple):
+    """B windows of T sessions with the targets of the O origins in each (O = T − warm-up)."""
+
+    x: np.ndarray  # (B, T, F) float32 features
+    y: np.ndarray  # (B, O, K) float32 log return over h sessions / (volatility √h)
+    weight: np.ndarray  # (B, O, K) float32: 1 where the target counts, 0 elsewhere
+
+
+class WindowArrays(NamedTuple):
+    """Plain arrays for any other library: one window for each of N origins."""
+
+    x: np.ndarray  # (N, T, F) float32 features of the T sessions up to the cutoff
+    y: np.ndarray  # (N, H) float32 log return over 1 … H sessions / scale
+    scale: np.ndarray  # (N, H) float32 volatility √h: y · scale is the log return
+    unique_id: np.ndarray  # (N,) tickers
+    cutoff: np.ndarray  # (N,) datetime64 last session of the window
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The panel as tensors, and the rules by which windows are cut from them.
+
+    A window is named by (ticker index, start session index); it spans `lookback` sessions.
+    Every session of it from `warmup` on is an origin, so one window carries many targets.
+    """
+
+    features: np.ndarray  # (U, S, F) float32
+    feature_names: tuple[str, ...]
+    volatility: np.ndarray  # (U, S) float64 per session
+    level: np.ndarray  # (U, S) float64 log price, NaN where nothing was observed
+    tickers: tuple[str, ...]
+    sessions: np.ndarray  # (S,) datetime64
+    settings: WindowSettings
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """First session (U,) a window of each ticker may start at."""
+        return np.isfinite(self.level).argmax(axis=1) + BURN_IN
+
+    def starts(self, last_origin: int) -> np.ndarray:
+        """All windows (N, 2) whose sessions lie at or before `last_origin`: to draw from."""
+        stop = last_origin - self.settings.lookback + 2
+        rows = [
+            np.column_stack([np.full(max(stop - a, 0), u), np.arange(a, max(stop, a))])
+            for u, a in enumerate(self.first)
+        ]
+        return np.concatenate(rows).astype(np.int64)
+
+    def covering(
+        self, ticker: np.ndarray, session: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Fewest windows that hold all given origins after their warm-up.
+
+        Returns windows (C, 2) and, for each of the N origins, its window (N,) and its place
+        among that window's O origins (N,). Windows overlap by the warm-up and are anchored at
+        the panel's first session, so the window of an origin does not depend on the other
+        origins asked for. An origin with less than burn-in plus warm-up behind it has place −1.
+        """
+        lookback, warmup = self.settings.lookback, self.settings.warmup
+        stride = lookback - warmup
+        start = np.maximum((session - warmup) // stride * stride, self.first[ticker])
+        position = session - start
+        keys = np.column_stack([ticker, start]).astype(np.int64)
+        windows, row = np.unique(keys, axis=0, return_inverse=True)
+        return windows, row.ravel(), np.maximum(position - warmup, -1)
+
+    def inputs(self, windows: np.ndarray) -> np.ndarray:
+        """Features (B, T, F) of windows (B, 2); past the last session they repeat it.
+
+        A recurrent network is causal, so the repeated tail touches no origin in the data.
+        """
+        at = windows[:, 1, None] + np.arange(self.settings.lookback)  # (B, T)
+        return self.features[windows[:, 0, None], np.minimum(at, self.sessions.size - 1)]
+
+    def batch(self, windows: np.ndarray, origins: tuple[int, int]) -> Batch:
+        """Features, targets and weights of windows (B, 2).
+
+        Only origins after the warm-up, within ``origins`` (first, last session index) and with
+        an observed price at both ends count.
+        """
+        origin = windows[:, 1, None] + np.arange(self.settings.warmup, self.settings.lookback)
+        y = self.targets(windows[:, 0, None], origin, self.settings.learned_horizons)
+        counts = (origin >= origins[0]) & (origin <= origins[1])  # (B, O)
+        weight = counts[..., None] & np.isfinite(y)
+        return Batch(
+            self.inputs(windows),
+            np.where(weight, y, 0).astype(np.float32),
+            weight.astype(np.float32),
+        )
+
+    def targets(
+        self, ticker: np.ndarray, session: np.ndarray, horizons: tuple[int, ...]
+    ) -> np.ndarray:
+        """Log return over each of H horizons / (volatility √h) (…, H); NaN where unknown."""
+        last = self.sessions.size - 1
+        now = np.minimum(session, last)
+        later = session[..., None] + np.array(horizons)  # (…, H)
+        change = self.level[ticker[..., None], np.minimum(later, last)]
+        change = change - self.level[ticker, now][..., None]
+        return np.where(later <= last, change / self.scale(ticker, now, horizons), np.nan)
+
+    def scale(
+        self, ticker: np.ndarray, session: np.ndarray, horizons: tuple[int, ...]
+    ) -> np.ndarray:
+        """Volatility × √h (…, H) of origins (…): the unit of their targets."""
+        return self.volatility[ticker, session][..., None] * np.sqrt(horizons)
+
+
+def build_windows(panel: Panel, settings: WindowSettings) -> Windows:
+    """Turn a panel into tensors from which windows are cut by index.
+
+    Raises InputError when the panel has fewer sessions than burn-in and warm-up need.
+    """
+    need = settings.warmup + BURN_IN + 1
+    if len(panel.sessions) < need:
+        raise InputError(
+            f"{len(panel.sessions)} sessions; a forecast needs {BURN_IN} sessions to estimate "
+            f"volatility + {settings.warmup} to warm up + 1 = {need}: give more history or "
+            "shorten --lookback."
+        )
+    values, names, volatility = causal_features(panel)
+    return Windows(
+        features=values,
+        feature_names=names,
+        volatility=volatility,
+        level=np.ascontiguousarray(panel.level.T),
+        tickers=tuple(panel.tickers),
+        sessions=panel.sessions.to_numpy(),
+        settings=settings,
+    )
+
+
+def window_arrays(panel: Panel, settings: WindowSettings, split: Split) -> WindowArrays:
+    """Plain arrays of one split for use outside this project: every origin, its own window.
+
+    Returns x (N, T, F), y (N, H), scale (N, H), unique_id (N,) and cutoff (N,). Origins without
+    a full lookback behind them or without an observed target at every horizon are left out.
+    """
+    windows = build_windows(panel, settings)
+    splits: Splits = make_splits(panel, settings)
+    first, last = getattr(splits, split)
+    lookback = settings.lookback
+    sessions = np.arange(max(first, lookback - 1), last + 1)
+    keys = np.array([(u, t - lookback + 1) for u in range(len(windows.tickers)) for t in sessions])
+    keys = keys[keys[:, 1] >= windows.first[keys[:, 0]]]
+    ticker, session = keys[:, 0], keys[:, 1] + lookback - 1
+    horizons = tuple(range(1, settings.horizon + 1))
+    scale = windows.scale(ticker, session, horizons)
+    y = windows.targets(ticker, session, horizons)
+    known = np.isfinite(y).all(axis=1)
+    return WindowArrays(
+        windows.inputs(keys[known]),
+        y[known].astype(np.float32),
+        scale[known].astype(np.float32),
+        np.array(windows.tickers)[ticker[known]],
+        windows.sessions[session[known]],
+    )

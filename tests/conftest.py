@@ -1,0 +1,29 @@
+"""Made-up prices for every test."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from forecast.prices import Panel, clean, garch_prices
+
+
+@pytest.fixture(scope="session")
+def make_panel() -> Callable[..., Panel]:
+    """Return a factory of panels: GARCH prices, one ticker listed late, some holes."""
+
+    def make(
+        tickers: int = 3, sessions: int = 700, seed: int = 0, holes: int = 0, late: int = 0
+    ) -> Panel:
+        rows = garch_prices(tickers, sessions, seed)
+        panel, _ = clean(rows, source="synthetic", sha256=f"{seed}", calendar="XNYS")
+        frame = panel.frame.copy()
+        rng = np.random.default_rng(seed)
+        for name in panel.tickers:
+            empty = rng.choice(np.arange(1, sessions - 1), holes, replace=False)
+            frame.loc[frame.index[empty], (slice(None), name)] = np.nan
+        frame.loc[frame.index[:late], (slice(None), panel.tickers[-1])] = np.nan
+        return replace(panel, frame=frame)
+
+    return make
