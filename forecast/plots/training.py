@@ -88,9 +88,9 @@ def plot_gradient_by_lag(telemetry: pd.DataFrame, ax: Axes | None = None) -> Axe
 
     `telemetry` has the columns ``model, step, epoch, layer, quantity, lag_sessions, value`` with
     the quantity ``state_gradient_norm``. The first measurement of a model is dashed and pale, the
-    last one solid. The legend tells the decay ρ per session, fitted to ln(norm) by least squares,
-    and the memory horizon −1/ln ρ in sessions (Pascanu, Mikolov and Bengio, 2013). Raises
-    ValueError when there is nothing to draw.
+    last one solid. The legend tells the decay ρ per session, the quantity ``gradient_decay``, and
+    the memory horizon −1/ln ρ in sessions (Pascanu, Mikolov and Bengio, 2013). Raises ValueError
+    when there is nothing to draw.
     """
     columns = ["model", "step", "epoch", "layer", "quantity", "lag_sessions", "value"]
     require(telemetry, columns, "plot_gradient_by_lag")
@@ -103,7 +103,9 @@ def plot_gradient_by_lag(telemetry: pd.DataFrame, ax: Axes | None = None) -> Axe
         several = len(of_model["layer"].unique()) > 1
         for layer, rows in of_model.groupby("layer", sort=False, dropna=False):
             label = plain(f"{model}, {layer}" if several else model)
-            handles.append(_draw_decay(ax, rows, model, label, (index, len(models))))
+            same = (telemetry["model"] == model) & (telemetry["layer"] == layer)
+            said = _describe_decay(telemetry[same & (telemetry["quantity"] == "gradient_decay")])
+            handles.append(_draw_decay(ax, rows, model, label + said, (index, len(models))))
     ax.set_yscale("log")
     drawn = np.concatenate([np.asarray(line.get_ydata()) for line in ax.get_lines()])
     if not len(drawn):
@@ -119,14 +121,6 @@ def plot_gradient_by_lag(telemetry: pd.DataFrame, ax: Axes | None = None) -> Axe
     handles.append(key("after training", color=REFERENCE, linewidth=2))
     legend_below(ax, handles)
     return ax
-
-
-def fit_decay(lag_sessions: np.ndarray, norm: np.ndarray) -> float:
-    """Return ρ of the least-squares fit ln(norm) = a + lag · ln ρ; NaN with fewer than 3 points."""
-    good = np.isfinite(norm) & (norm > 0)
-    if good.sum() < 3:
-        return float("nan")
-    return float(np.exp(np.polyfit(lag_sessions[good], np.log(norm[good]), 1)[0]))
 
 
 def _quantity(telemetry: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -200,7 +194,7 @@ def _draw_layer_norms(ax: Axes, rows: pd.DataFrame, model: str) -> None:
 def _draw_decay(
     ax: Axes, rows: pd.DataFrame, model: str, label: str, place: tuple[int, int]
 ) -> Artist:
-    """Draw the first and the last measurement and return the legend entry with the fit."""
+    """Draw the first and the last measurement and return the legend entry."""
     index, count = place
     look = look_of(model) | {"linestyle": "-", "markersize": 5}
     first, last = (_profile(rows, epoch) for epoch in (rows["epoch"].min(), rows["epoch"].max()))
@@ -210,14 +204,17 @@ def _draw_decay(
     start = index * every // count
     width = _nested_width(index, count)
     ax.plot(last.index, last, linewidth=width, markevery=(start, every), zorder=3, **look)
-    rho = fit_decay(last.index.to_numpy(dtype=float), last.to_numpy())
-    if np.isnan(rho):
-        said = "too few lags for a fit"
-    elif rho >= 1:
-        said = f"ρ = {rho:.3f}, does not decay"
-    else:
-        said = f"ρ = {rho:.3f}, memory {-1 / np.log(rho):.1f} sessions"
-    return key(f"{label}: {said}", **look)
+    return key(label, **look)
+
+
+def _describe_decay(rows: pd.DataFrame) -> str:
+    """Say the decay per session that was last fitted, averaged over seeds, and the memory."""
+    rho = rows.loc[rows["epoch"] == rows["epoch"].max(), "value"].mean()
+    if not rho > 0:
+        return ""
+    if rho >= 1:
+        return f": ρ = {rho:.3f}, does not decay"
+    return f": ρ = {rho:.3f}, memory {-1 / np.log(rho):.1f} sessions"
 
 
 def _profile(rows: pd.DataFrame, epoch: float) -> pd.Series:

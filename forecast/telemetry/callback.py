@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.telemetry.gates import gate_values
-from forecast.telemetry.probe import state_gradient_norms
+from forecast.telemetry.probe import StateProbe
 from forecast.telemetry.quantities import memory, saturation, update_ratio
 from forecast.telemetry.tap import GradientTap
 
@@ -36,7 +36,8 @@ class GradientTelemetry(keras.callbacks.Callback):
         every: steps between two measurements of norms; clipping is counted at every step.
 
     Before clipping: ``global_norm``, ``norm`` per weight, ``clipped_share`` of the epoch's steps;
-    ``update_ratio`` per weight. On the probe, before training (epoch 0) and after each epoch:
+    ``update_ratio`` per weight. On the probe, before training (epoch 0), after each epoch and,
+    numbered one more, with the weights kept in the end:
     ``state_gradient_norm`` ‖∂L/∂h‖ by lag, ``gradient_decay`` per session and
     ``memory_sessions`` fitted to it; ``gate_mean`` and ``gate_saturation`` of layers that show
     their gates. What cannot be computed is named once in `left_out` and never stops a training.
@@ -49,6 +50,7 @@ class GradientTelemetry(keras.callbacks.Callback):
         self.left_out: dict[str, str] = {}
         self.headline: dict[str, float] = {}
         self._step = self._epoch = self._epoch_steps = 0
+        self._probes: dict[str, StateProbe] = {}
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -104,7 +106,9 @@ class GradientTelemetry(keras.callbacks.Callback):
         return "  ".join(told)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Leave model and optimizer as they were."""
+        """Look at the weights that were kept, and leave model and optimizer as they were."""
+        self._epoch += 1
+        self._look_inside()
         self.close()
 
     def close(self) -> None:
@@ -132,8 +136,9 @@ class GradientTelemetry(keras.callbacks.Callback):
 
     def _measure_lags(self, layer: Any) -> None:
         x, y, weight = self.probe  # type: ignore[misc]
-        norms = state_gradient_norms(self.model, layer, x, y, sample_weight=weight)  # (T,)
-        by_lag = norms[::-1]
+        if layer.name not in self._probes:
+            self._probes[layer.name] = StateProbe(self.model, layer)
+        by_lag = self._probes[layer.name].norms(x, y, weight)[::-1]  # (T,)
         for lag, norm in enumerate(by_lag):
             self._add("state_gradient_norm", norm, layer=layer.name, lag=lag)
         decay = memory(by_lag)

@@ -23,38 +23,43 @@ class _ProbedCell(keras.layers.Layer):
         return h + probe, [states[0] + probe, *states[1:]]
 
 
-def state_gradient_norms(
-    model: keras.Model,
-    layer: keras.layers.RNN,
-    x: np.ndarray,
-    y: np.ndarray,
-    sample_weight: np.ndarray | None = None,
-) -> np.ndarray:
-    """Norm (T,) of ∂L/∂h_t over batch and units, with all that flows back through later steps.
+class StateProbe:
+    """Measures ‖∂L/∂h_t‖ of one recurrent layer of a model, with all that flows back through time.
 
     Works for every Keras RNN layer whose first state is its output h (SimpleRNN, GRU, LSTM): a
     zero (B, T, U) is added to h, and the gradient with respect to it is the total adjoint. The
-    layer is used as it is, without dropout, and left as it was.
+    layer is used without dropout and is left as it was; the graph is traced once.
     """
-    size = (len(x), x.shape[1], layer.cell.units)
-    probed = keras.layers.RNN(
-        _ProbedCell(layer.cell), return_sequences=layer.return_sequences, return_state=layer.return_state
-    )
 
-    @tf.function
-    def adjoint(x: Any, y: Any, weight: Any, probe: Any) -> Any:
-        def call(sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None) -> Any:
+    def __init__(self, model: keras.Model, layer: keras.layers.RNN) -> None:
+        self.model, self.layer = model, layer
+        self._probed = keras.layers.RNN(
+            _ProbedCell(layer.cell),
+            return_sequences=layer.return_sequences,
+            return_state=layer.return_state,
+            go_backwards=layer.go_backwards,
+        )
+        self._adjoint = tf.function(self._trace)
+
+    def norms(
+        self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Norm (T,) of ∂L/∂h_t over batch and units, for inputs x (B, T, F)."""
+        probe = tf.zeros((len(x), x.shape[1], self.layer.cell.units))
+        return self._adjoint(x, y, sample_weight, probe).numpy()
+
+    def _trace(self, x: Any, y: Any, weight: Any, probe: Any) -> Any:
+        def call(sequences: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
             joined = tf.concat([sequences, tf.cast(probe, sequences.dtype)], axis=-1)
-            return probed(joined, initial_state=initial_state, mask=mask)
+            return self._probed(joined, initial_state=initial_state, mask=mask)
 
-        layer.__dict__["call"] = call
+        self.layer.__dict__["call"] = call  # for this trace alone
         try:
             with tf.GradientTape() as tape:
                 tape.watch(probe)
-                loss = model.compute_loss(x, y, model(x, training=False), weight)
+                prediction = self.model(x, training=False)
+                loss = self.model.compute_loss(x, y, prediction, weight, training=False)
         finally:
-            del layer.__dict__["call"]
+            del self.layer.__dict__["call"]
         gradient = tape.gradient(loss, probe)  # (B, T, U)
         return tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=[0, 2]))
-
-    return adjoint(x, y, sample_weight, tf.zeros(size)).numpy()

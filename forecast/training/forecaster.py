@@ -97,7 +97,7 @@ class NeuralForecaster(Forecaster):
         stop = keras.callbacks.EarlyStopping(
             "val_loss", patience=settings.patience, restore_best_weights=True
         )
-        callbacks = [log, telemetry, stop]
+        callbacks = [log, stop, telemetry]  # telemetry last: it looks at the restored weights
         if self.report:
             self.report.set_telemetry(telemetry)
             callbacks.append(self.report)

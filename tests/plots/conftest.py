@@ -88,6 +88,8 @@ def make_telemetry():
                         "value": 3e-4 * rho**lag,
                     }
                 )
+                fit = {"layer": model, "quantity": "gradient_decay", "value": [rho]}
+                frames.append({"model": model, "step": epoch * 20, "epoch": epoch} | fit)
         return pd.concat([pd.DataFrame(frame) for frame in frames], ignore_index=True)
 
     return make
