@@ -26,6 +26,7 @@ app = App(
     default_parameter=Parameter(consume_multiple=True, negative=()),
 )
 
+DEFAULTS = Settings()
 Run = Annotated[Path | None, Parameter(help="run folder or its name (default: the newest run)")]
 RunsDir = Annotated[Path, Parameter(help="folder of the run folders")]
 Quiet = Annotated[bool, Parameter(help="print the result only")]
@@ -34,19 +35,22 @@ Quiet = Annotated[bool, Parameter(help="print the result only")]
 @app.command
 def train(
     *,
-    settings: Annotated[Settings, Parameter(name="*")] = Settings(),
-    config: Annotated[Path | None, Parameter(help="YAML file of settings; flags go over it")] = None,
+    settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
+    config: Annotated[
+        Path | None, Parameter(help="YAML file of settings; flags go over it")
+    ] = None,
 ) -> None:
     """Train on past prices, walk forward against honest baselines, write a run folder.
 
     Without any flag: the bundled prices, our LSTM beside Keras's.
     """
     from forecast.jobs.prepare import prepare
-    from forecast.jobs.terminal import Terminal
+    from forecast.jobs.terminal import Terminal, startup_notes_hidden
 
     terminal = Terminal(settings.quiet)
     prepared = prepare(settings, terminal)  # bad prices are told before TensorFlow starts
-    from forecast.jobs.training import train
+    with startup_notes_hidden():
+        from forecast.jobs.training import train
 
     train(settings, prepared, terminal)
 
@@ -54,11 +58,13 @@ def train(
 @app.command
 def evaluate(run: Run = None, /, *, runs_dir: RunsDir = Path("runs"), quiet: Quiet = False) -> None:
     """Walk a saved run forward over its test part again; print scores and verdicts."""
-    from forecast.jobs.evaluating import evaluate
-    from forecast.jobs.terminal import Terminal
+    from forecast.jobs.terminal import Terminal, startup_notes_hidden
     from forecast.runs import find_run
 
     folder = find_run(run, runs_dir)
+    with startup_notes_hidden():
+        from forecast.jobs.evaluating import evaluate
+
     evaluate(folder, Terminal(quiet))
 
 
@@ -77,11 +83,13 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Forecast the sessions after the last one known: table, CSV, JSON and fan charts."""
-    from forecast.jobs.predicting import predict
-    from forecast.jobs.terminal import Terminal
+    from forecast.jobs.terminal import Terminal, startup_notes_hidden
     from forecast.runs import find_run
 
     folder = find_run(run, runs_dir)
+    with startup_notes_hidden():
+        from forecast.jobs.predicting import predict
+
     predict(folder, tickers, out, Terminal(quiet))
 
 

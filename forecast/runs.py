@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -81,7 +82,9 @@ def find_run(run: Path | None, runs_dir: Path) -> Path:
     for folder in ([wanted] if run else []) + [runs_dir / wanted]:
         if (folder / "manifest.json").is_file():
             return folder.resolve()
-    known = sorted(p.parent.name for p in runs_dir.glob("*/manifest.json") if p.parent.name != LATEST)
+    known = sorted(
+        p.parent.name for p in runs_dir.glob("*/manifest.json") if p.parent.name != LATEST
+    )
     hint = f"runs there are: {', '.join(known)}" if known else "train first: forecast train"
     raise InputError(f"no run at {wanted if run else runs_dir / LATEST}; {hint}.")
 
@@ -109,7 +112,9 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON with sorted keys and no NaN (they become null)."""
-    write_atomic(path, json.dumps(_plain(content), indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_atomic(
+        path, json.dumps(_plain(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -120,7 +125,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, float) and not (value - value == 0):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 

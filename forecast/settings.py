@@ -31,7 +31,7 @@ class PriceSettings(_Settings):
     calendar: Calendar = Field(
         "auto", description="exchange calendar: XNYS, XLON, 24/7 (plain days) …; auto: by source"
     )
-    sep: str = Field(",", min_length=1, max_length=1, description="column separator of the CSV files")
+    sep: str = Field(",", min_length=1, max_length=1, description="separator in the CSV files")
     decimal: Literal[".", ","] = Field(".", description="decimal sign in the CSV files")
     date_format: str | None = Field(
         None, description="format of the dates in the CSV files, as %d/%m/%Y (default: ISO)"
@@ -87,20 +87,20 @@ class NetworkSettings(_Settings):
     """The network: which recurrent layer, how wide."""
 
     cell: tuple[Cell, ...] = Field(
-        ("lstm", "keras-lstm"), min_length=1, description="recurrent layer; repeat to compare several"
+        ("lstm", "keras-lstm"), min_length=1, description="recurrent layer; several are compared"
     )
-    units: int = Field(24, ge=1, le=4096, description="units of the recurrent layer")
-    dropout: float = Field(0.15, ge=0, lt=1, description="dropout after the recurrent layer")
+    units: int = Field(16, ge=1, le=4096, description="units of the recurrent layer")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout after the recurrent layer")
 
 
 class TrainingSettings(_Settings):
     """How the network is trained."""
 
-    epochs: int = Field(30, ge=1, description="most epochs; training stops early on validation CRPS")
+    epochs: int = Field(30, ge=1, description="most epochs; stops early by validation CRPS")
     steps_per_epoch: int = Field(20, ge=1, description="batches drawn per epoch")
     batch_size: int = Field(64, ge=1, description="windows per batch")
-    lr: float = Field(2e-3, gt=0, le=1, description="learning rate of Adam")
-    clip_norm: float = Field(1.0, gt=0, description="gradients are clipped to this global norm")
+    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
+    clip_norm: float = Field(0.1, gt=0, description="gradients are clipped to this global norm")
     patience: int = Field(6, ge=1, description="epochs without a better validation CRPS until stop")
     seeds: int = Field(1, ge=1, le=100, description="networks trained per cell, one per seed")
     seed: int = Field(0, ge=0, lt=2**31, description="first seed")

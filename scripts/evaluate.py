@@ -1,6 +1,6 @@
 """Score a saved run again over its test part.
 
-    python scripts/evaluate.py runs/latest
+python scripts/evaluate.py runs/latest
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Forecast the next sessions with a saved run.
 
-    python scripts/predict.py runs/latest --tickers AAPL
+python scripts/predict.py runs/latest --tickers AAPL
 """
 
 import sys

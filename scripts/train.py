@@ -1,6 +1,6 @@
 """Train on past prices, score against honest baselines, write a run folder.
 
-    python scripts/train.py --help
+python scripts/train.py --help
 """
 
 import sys

@@ -19,6 +19,7 @@ from forecast.evaluation.calibration import reliability
 from forecast.evaluation.report import metrics_json
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
+from forecast.jobs.loading import load_networks
 from forecast.jobs.prepare import Prepared, prepare
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
@@ -39,8 +40,6 @@ def evaluate(run: Path, terminal: Terminal) -> Path:
 
     Raises InputError when the run or its prices changed since it was trained.
     """
-    from forecast.jobs.loading import load_networks
-
     settings = runs.read_settings(run)
     prepared = prepare(settings, terminal)
     manifest = runs.read_json(run / "manifest.json")
@@ -118,9 +117,7 @@ def _draw(
             save(figure, folder / f"fan_{runs.file_stem(ticker)}.png")
 
 
-def past_fans(
-    name: str, model: Forecaster, prepared: Prepared, horizon: int
-) -> pd.DataFrame:
+def past_fans(name: str, model: Forecaster, prepared: Prepared, horizon: int) -> pd.DataFrame:
     """Forecast frame of all horizons from four cutoffs spread over the test part."""
     panel = prepared.panel
     every = make_cutoffs(panel, prepared.test_start, horizon=horizon)

@@ -6,18 +6,18 @@ import pandas as pd
 
 from forecast import runs
 from forecast.errors import InputError
-from forecast.settings import Cell, Settings
+from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster
 
 
-def load_networks(run: Path, settings: Settings) -> dict[Cell, Ensemble]:
+def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
     """One ensemble of all seeds per cell; files are checked against the manifest's hashes.
 
     Raises InputError when a file is missing, was changed, or does not load.
     """
     manifest = runs.read_json(run / "manifest.json")
     until = pd.Timestamp(manifest["splits"]["validation"]["first"]).date()
-    networks: dict[Cell, Ensemble] = {}
+    networks: dict[str, Ensemble] = {}
     for cell in settings.cell:
         members = []
         for seed in manifest["seeds"]:

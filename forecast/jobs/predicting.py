@@ -93,7 +93,7 @@ def _as_json(frame: pd.DataFrame, panel: Panel, cell: str) -> dict[str, object]:
         sessions["ds"] = sessions["ds"].dt.strftime("%Y-%m-%d")
         tickers[ticker] = {
             "cutoff": f"{cutoff:%Y-%m-%d}",
-            "last_value": float(panel.field("adj_close").loc[cutoff, ticker]),
+            "last_value": float(panel.field("adj_close")[str(ticker)].loc[cutoff]),
             "sessions": json.loads(sessions.to_json(orient="records", double_precision=10)),
         }
     return {"model": cell, "unit": unit_of(panel), "calendar": panel.calendar, "tickers": tickers}

@@ -1,5 +1,8 @@
 """What a command says: plain lines in a pipe, tables and bars on a terminal."""
 
+import os
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,3 +79,25 @@ class Bar:
     def step(self, state: str = "") -> None:
         """Go one step on, and show the state beside the bar."""
         self._bars.update(self._task, advance=1, state=escape(state))  # type: ignore[arg-type]
+
+
+@contextmanager
+def startup_notes_hidden() -> Iterator[None]:
+    """Keep what TensorFlow's libraries write to stderr while they load off the terminal.
+
+    They write to the file descriptor before any of their own switches is read. What was written
+    is shown after all when loading fails.
+    """
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(real, notes.read())
+            raise
+        finally:
+            os.dup2(real, 2)
+            os.close(real)

@@ -1,6 +1,7 @@
 """`forecast train`: from prices to a run folder."""
 
 import os
+import platform
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from forecast.jobs.evaluating import evaluate_into
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
-from forecast.settings import Cell, Settings
+from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster, ProgressReport
 
 #: Packages whose versions can change the numbers.
@@ -42,9 +43,9 @@ def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
 
 def train_networks(
     settings: Settings, prepared: Prepared, terminal: Terminal
-) -> dict[Cell, list[NeuralForecaster]]:
+) -> dict[str, list[NeuralForecaster]]:
     """One trained network per cell and seed; each cell sees the same seeds and batches."""
-    networks: dict[Cell, list[NeuralForecaster]] = {}
+    networks: dict[str, list[NeuralForecaster]] = {}
     total = settings.epochs * settings.steps_per_epoch
     for cell in settings.cell:
         for seed in range(settings.seed, settings.seed + settings.seeds):
@@ -55,9 +56,9 @@ def train_networks(
                 network = NeuralForecaster(
                     settings, cell, seed, prepared.validation_start.date(), report
                 ).fit(prepared.panel, prepared.until)
-            best = network.history_["val_loss"].idxmin()
+            best, epochs = network.history_["val_loss"].argmin(), len(network.history_)
             terminal.line(
-                f"  best epoch {best + 1} of {len(network.history_)}; {network.fit_seconds_:.1f} s, "
+                f"  best epoch {best + 1} of {epochs}; {network.fit_seconds_:.1f} s, "
                 f"{network.step_ms_:.1f} ms per step of {settings.batch_size} windows"
             )
             for what, why in network.left_out_.items():
@@ -80,7 +81,7 @@ def _facts(members: list[NeuralForecaster]) -> dict[str, Any]:
 
 
 def write_networks(
-    folder: Path, networks: dict[Cell, list[NeuralForecaster]], settings: Settings
+    folder: Path, networks: dict[str, list[NeuralForecaster]], settings: Settings
 ) -> None:
     """Write models, history, telemetry, the pictures of the training and TensorBoard logs."""
     (folder / "models").mkdir()
@@ -107,7 +108,7 @@ def write_networks(
         write_logs(folder / "tensorboard", telemetry_frame, history_frame)
 
 
-def say_comparison(networks: dict[Cell, list[NeuralForecaster]], terminal: Terminal) -> None:
+def say_comparison(networks: dict[str, list[NeuralForecaster]], terminal: Terminal) -> None:
     """Say how equal our LSTM and Keras's were: same weights, same batches, same losses."""
     if not {"lstm", "keras-lstm"} <= set(networks):
         return
@@ -145,7 +146,8 @@ def write_manifest(folder: Path, settings: Settings, prepared: Prepared) -> None
             "splits": prepared.splits.dates(prepared.panel),
             "last_training_date": f"{prepared.until:%Y-%m-%d}",
             "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
-            "versions": {name: version(name) for name in PACKAGES} | {"python": sys.version.split()[0]},
+            "versions": {"python": platform.python_version()}
+            | {name: version(name) for name in PACKAGES},
             "threads": os.cpu_count(),
             "notes": prepared.notes,
             "files": {p.relative_to(folder).as_posix(): runs.file_sha256(p) for p in files},

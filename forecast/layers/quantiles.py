@@ -66,9 +66,7 @@ class QuantileHead(keras.layers.Layer):
     Student-t(5) of the volatility that scales its target: training can only leave a good prior.
     """
 
-    def __init__(
-        self, horizons: tuple[int, ...], seed: int | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, horizons: tuple[int, ...], seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.horizons = tuple(horizons)
         self.seed = seed

@@ -92,7 +92,7 @@ class Panel:
             frame = frame.iloc[seen[0] : seen[-1] + 1]
         inside = frame.loc[_timestamp(start) : _timestamp(end)]
         if inside.empty:
-            raise no_sessions(start, end, frame.index[0], frame.index[-1])
+            raise no_sessions(self.tickers, (start, end), [frame.index])
         return replace(self, frame=inside)
 
     def locate(self, cutoffs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -135,12 +135,18 @@ def choose_tickers(available: Iterable[str], wanted: Sequence[str]) -> list[str]
 
 
 def no_sessions(
-    start: date | str | None, end: date | str | None, first: pd.Timestamp, last: pd.Timestamp
+    names: Sequence[str],
+    wanted: tuple[date | str | None, date | str | None],
+    there: Sequence[pd.Index],
 ) -> InputError:
-    """Return the error for a range of dates in which there is no session."""
+    """Return the error for a range of dates in which these series have no session."""
+    span = "none at all"
+    if there:
+        span = f"{min(d.min() for d in there).date()} to {max(d.max() for d in there).date()}"
     return InputError(
-        f"No session from {start or 'the beginning'} to {end or 'the end'}: these prices "
-        f"run from {first.date()} to {last.date()}; choose --start and --end inside that range."
+        f"No session of {', '.join(names[:5])}{' …' if len(names) > 5 else ''} from "
+        f"{wanted[0] or 'the beginning'} to {wanted[1] or 'the end'}: there are prices from "
+        f"{span}; choose --start and --end inside that range, or other --tickers."
     )
 
 

@@ -2,8 +2,12 @@
 
 import difflib
 import warnings
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from exchange_calendars import ExchangeCalendar
 
 from forecast.errors import InputError
 
@@ -48,7 +52,24 @@ def missing_sessions(calendar: str, sessions: pd.DatetimeIndex) -> pd.DatetimeIn
     return sessions_between(calendar, sessions[0], sessions[-1]).difference(sessions)
 
 
+def last_closed_session(calendar: str, now: pd.Timestamp) -> pd.Timestamp:
+    """Return the last session whose close is not later than `now` (an aware time)."""
+    today = now.tz_convert("UTC").tz_localize(None).normalize()
+    closes = _schedule(calendar, today - pd.Timedelta(days=30), today + pd.Timedelta(days=2)).closes
+    return closes.index[closes <= now][-1]
+
+
 def _build(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> None:
+    from exchange_calendars.errors import NoSessionsError
+
+    try:
+        _built[calendar] = _schedule(calendar, start, end).sessions.as_unit("ns")
+    except NoSessionsError:
+        _built[calendar] = pd.DatetimeIndex([], dtype="datetime64[ns]")
+    _range[calendar] = (start, end)
+
+
+def _schedule(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> "ExchangeCalendar":
     import exchange_calendars
     from exchange_calendars.errors import InvalidCalendarName, NoSessionsError
 
@@ -58,7 +79,9 @@ def _build(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> None:
             "ignore", category=getattr(pd.errors, "Pandas4Warning", FutureWarning)
         )
         try:
-            built = exchange_calendars.get_calendar(calendar, start=start, end=end).sessions
+            return exchange_calendars.get_calendar(calendar, start=start, end=end)
+        except NoSessionsError:
+            raise
         except InvalidCalendarName:
             names = exchange_calendars.get_calendar_names(include_aliases=True)
             close = difflib.get_close_matches(calendar, names, n=3, cutoff=0.5)
@@ -67,12 +90,8 @@ def _build(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> None:
                 f"such as {', '.join(close or ['XNYS', 'XLON', 'XETR'])}, or 24/7 for plain days, "
                 "with --calendar."
             ) from None
-        except NoSessionsError:
-            built = pd.DatetimeIndex([], dtype="datetime64[ns]")
         except ValueError as error:
             raise InputError(
                 f"The calendar {calendar} does not cover {start.date()} to {end.date()}: "
                 f"{error} Choose other dates (--start, --end), or --calendar 24/5 for weekdays."
             ) from None
-    _built[calendar] = built.as_unit("ns")
-    _range[calendar] = (start, end)

@@ -162,6 +162,4 @@ class GradientTelemetry(keras.callbacks.Callback):
         gate: str = "",
         lag: int | None = None,
     ) -> None:
-        self.rows.append(
-            (self._step, self._epoch, layer, quantity, gate, lag, float(value))
-        )
+        self.rows.append((self._step, self._epoch, layer, quantity, gate, lag, float(value)))

@@ -21,7 +21,9 @@ class _GateCell(keras.layers.Layer):
         return ops.concatenate([gates[k] for k in "ifgo"], axis=-1), [h, c]
 
 
-def gate_values(model: keras.Model, layer: keras.layers.RNN, x: np.ndarray) -> dict[str, np.ndarray]:
+def gate_values(
+    model: keras.Model, layer: keras.layers.RNN, x: np.ndarray
+) -> dict[str, np.ndarray]:
     """Gates (B, T, U) of `layer` on the model's inputs x: input, forget, candidate, output.
 
     Empty for a layer whose cell does not show its gates.

@@ -16,7 +16,7 @@ def write_logs(folder: Path, telemetry: pd.DataFrame, history: pd.DataFrame) -> 
         with tf.summary.create_file_writer(str(folder / f"{model}-seed{seed}")).as_default():
             scalars = rows[rows["lag_sessions"].isna()]
             for row in scalars.itertuples(index=False):
-                parts = (row.quantity, row.layer, row.gate)
+                parts = (str(row.quantity), str(row.layer), str(row.gate))
                 tf.summary.scalar("/".join(part for part in parts if part), row.value, row.step)
             by_lag = rows[rows["lag_sessions"].notna()]
             for (quantity, layer, step), group in by_lag.groupby(["quantity", "layer", "step"]):

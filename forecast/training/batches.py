@@ -1,5 +1,6 @@
 """Windows as a Keras data set: batches are cut from the panel when they are needed."""
 
+import math
 from typing import Any
 
 import keras
@@ -54,7 +55,7 @@ class ValidationBatches(keras.utils.PyDataset):
         self.cover = cover[np.unique(row[place >= 0])]
 
     def __len__(self) -> int:
-        return -(-len(self.cover) // self.batch_size)
+        return math.ceil(len(self.cover) / self.batch_size)
 
     def __getitem__(self, index: int) -> Any:
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)

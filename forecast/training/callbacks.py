@@ -61,5 +61,7 @@ class ProgressReport(keras.callbacks.Callback):
         """Say the epoch's line."""
         logs = logs or {}
         self._validation = f"validation CRPS {logs['val_loss']:.4f}"
-        self.say(f"  epoch {epoch + 1:>3}  loss {logs['loss']:.4f}  {self._validation}  "
-                 + self._telemetry.describe())
+        self.say(
+            f"  epoch {epoch + 1:>3}  loss {logs['loss']:.4f}  {self._validation}  "
+            + self._telemetry.describe()
+        )

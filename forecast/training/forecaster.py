@@ -53,11 +53,7 @@ class NeuralForecaster(Forecaster):
         self.seed = seed
         self.validation_start = validation_start
         self.report = report
-
-    @property
-    def name(self) -> str:
-        """The cell's name."""
-        return self.cell
+        self.name = cell
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Train on the sessions before `validation_start`, stop by those from there to `until`.
@@ -81,9 +77,7 @@ class NeuralForecaster(Forecaster):
         self.fit_seconds_ = time.perf_counter() - started
         return self
 
-    def _train(
-        self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]
-    ) -> None:
+    def _train(self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]) -> None:
         settings = self.settings
         keras.utils.set_random_seed(self.seed)
         mean, variance = feature_statistics(windows, train[1])
@@ -156,11 +150,7 @@ class Ensemble(Forecaster):
 
     def __init__(self, members: Sequence[Forecaster]) -> None:
         self.members = members
-
-    @property
-    def name(self) -> str:
-        """The name of the members."""
-        return self.members[0].name
+        self.name = members[0].name
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Fit every member."""

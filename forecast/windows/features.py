@@ -33,7 +33,7 @@ def ewma_volatility(log_return: pd.DataFrame, decay: float = DECAY) -> pd.DataFr
     one from the first session on). Sessions without a return are passed over.
     """
     variance = log_return.pow(2).ewm(alpha=1 - decay, adjust=True, ignore_na=True).mean()
-    return np.sqrt(variance)
+    return variance.pow(0.5)
 
 
 def log_returns(panel: Panel) -> pd.DataFrame:
@@ -54,36 +54,43 @@ def causal_features(panel: Panel) -> Features:
     returns = log_returns(panel)
     raw = ewma_volatility(returns)
     long_run = ewma_volatility(returns, LONG)
-    sigma = np.maximum(raw, np.maximum(FLOOR_SHARE * long_run, FLOOR))
+    floor = (FLOOR_SHARE * long_run).clip(lower=FLOOR)
+    sigma = raw.where(raw > floor, floor)
     columns = {
-        "shock": np.arcsinh(returns / sigma.shift(1)),
+        "shock": _arcsinh(returns / sigma.shift(1)),
         "volatility_4": _log_ratio(ewma_volatility(returns, FAST), sigma),
         "volatility_60": _log_ratio(ewma_volatility(returns, SLOW), sigma),
         "volatility_330": _log_ratio(long_run, sigma),
-        "momentum_20": np.arcsinh(returns.rolling(20, min_periods=1).sum() / (sigma * 20**0.5)),
+        "momentum_20": _arcsinh(returns.rolling(20, min_periods=1).sum() / (sigma * 20**0.5)),
     }
     if {"high", "low"} <= set(panel.fields):
         columns["range"] = _log_ratio(_parkinson(panel), sigma)
     market = returns.mean(axis=1).to_frame("market")
-    market_sigma = np.maximum(ewma_volatility(market), FLOOR)
+    market_sigma = ewma_volatility(market).clip(lower=FLOOR)
     shared = {
-        "market_shock": np.arcsinh(market / market_sigma.shift(1)),
+        "market_shock": _arcsinh(market / market_sigma.shift(1)),
         "market_volatility": _log_ratio(ewma_volatility(market, FAST), market_sigma),
     }
     names = (*columns, *shared)
     values = np.zeros((len(panel.tickers), len(panel.sessions), len(names)), np.float32)
-    for f, frame in enumerate((*columns.values(), *shared.values())):
-        values[:, :, f] = np.nan_to_num(frame.to_numpy().T, nan=0.0, posinf=0.0, neginf=0.0)
+    for f, column in enumerate((*columns.values(), *shared.values())):  # (S, U) or (S, 1)
+        values[:, :, f] = np.nan_to_num(column.T, nan=0.0, posinf=0.0, neginf=0.0)
     return Features(values, names, sigma.to_numpy().T.copy())
 
 
-def _log_ratio(volatility: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
+def _arcsinh(shock: pd.DataFrame) -> np.ndarray:
+    """The identity for small shocks, a logarithm for large ones."""
+    return np.arcsinh(shock.to_numpy())
+
+
+def _log_ratio(volatility: pd.DataFrame, sigma: pd.DataFrame) -> np.ndarray:
     """Log of one volatility over another, kept within e^±3 where one of them vanishes."""
-    return np.log(np.maximum(volatility / sigma, 1e-12)).clip(-3, 3)
+    ratio = (volatility / sigma).to_numpy()
+    return np.log(np.maximum(ratio, 1e-12)).clip(-3, 3)
 
 
 def _parkinson(panel: Panel) -> pd.DataFrame:
     """Range volatility of about four sessions: log(high/low)² / (4 ln 2) (Parkinson 1980)."""
-    span = np.log(panel.field("high") / panel.field("low"))
-    variance = span.pow(2) / (4 * np.log(2))
-    return np.sqrt(variance.ewm(alpha=1 - FAST, adjust=True, ignore_na=True).mean())
+    high, low = panel.field("high"), panel.field("low")
+    span = pd.DataFrame(np.log(high / low), index=panel.sessions, columns=panel.tickers)
+    return ewma_volatility(span, FAST) / (4 * np.log(2)) ** 0.5

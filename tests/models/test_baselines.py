@@ -17,6 +17,8 @@ from forecast.models.baselines.ewma import EwmaT
 from forecast.models.baselines.history import History
 
 HORIZONS = (1, 5, 20)
+#: Smaller than the defaults, so that every property is tested in seconds.
+SMALL = {"garch-t": {"paths": 400}, "gjr": {"paths": 400}, "gbm-quantiles": {"trees": 8}}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,10 @@ def until(panel):
 
 @pytest.fixture(scope="module")
 def fitted(panel, until):
-    return {name: make().fit(panel, until) for name, make in BASELINES.items()}
+    return {
+        name: make().set_params(**SMALL.get(name, {})).fit(panel, until)
+        for name, make in BASELINES.items()
+    }
 
 
 def noisy_after(panel, cutoff, seed):

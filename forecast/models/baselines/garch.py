@@ -1,5 +1,6 @@
 """GARCH(1,1) and GJR with Student-t likelihood and filtered historical simulation."""
 
+import math
 import zlib
 from typing import NamedTuple, Self
 
@@ -12,8 +13,12 @@ from forecast.windows.features import BURN_IN, log_returns
 
 #: Fewest returns of one ticker from which its own parameters are estimated.
 MIN_RETURNS = 250
-#: Residuals of a ticker, or of all, from which shocks are drawn.
-RESIDUALS = 4000
+#: Equal closes in a row that are no trading: their likelihood has no bound.
+FLAT_RUN = 5
+#: Residuals whose deviation is outside this range come from a fit that failed.
+RESIDUAL_STD = (0.5, 2.0)
+#: Quantiles of the residuals of all tickers that are kept.
+POOLED = 4000
 
 
 class GarchParameters(NamedTuple):
@@ -32,9 +37,10 @@ class Garch(Forecaster):
 
     The distribution of the next h sessions comes from `paths` simulated paths whose shocks are
     the standardised residuals of the training period (filtered historical simulation). Sessions
-    without a return leave the variance as it was. A ticker with fewer than 250 training returns
-    takes the median parameters and the pooled residuals of the others. Before 20 returns the
-    forecast is NaN.
+    without a return leave the variance as it was; runs of five equal closes and more are left
+    out of the fit. A ticker with fewer than 250 training returns, or whose fit failed, takes the
+    median parameters and the pooled residuals of the others. Before 20 returns the forecast is
+    NaN, and everywhere when no ticker could be fitted.
 
     References:
         Bollerslev, T. (1987). A conditionally heteroskedastic time series model for speculative
@@ -45,7 +51,7 @@ class Garch(Forecaster):
         portfolios of derivative securities.
     """
 
-    def __init__(self, asymmetric: bool = False, paths: int = 20_000, seed: int = 0):
+    def __init__(self, asymmetric: bool = False, paths: int = 10_000, seed: int = 0):
         self.asymmetric = asymmetric
         self.paths = paths
         self.seed = seed
@@ -58,14 +64,16 @@ class Garch(Forecaster):
         self.parameters_: dict[str, GarchParameters] = {}
         self.residuals_: dict[str, np.ndarray] = {}
         for ticker in panel.tickers:
-            returns = past[ticker].dropna().to_numpy()
-            if len(returns) >= MIN_RETURNS and returns.std() > 0:
+            returns = without_flat_runs(past[ticker].dropna().to_numpy())
+            if len(returns) < MIN_RETURNS or not returns.std() > 0:
+                continue
+            parameters, residuals = fit_garch(returns / returns.std(), self.asymmetric)
+            if RESIDUAL_STD[0] < residuals.std() < RESIDUAL_STD[1]:
                 self.scale_[ticker] = float(returns.std())
-                fitted = fit_garch(returns / returns.std(), self.asymmetric)
-                self.parameters_[ticker], self.residuals_[ticker] = fitted
+                self.parameters_[ticker], self.residuals_[ticker] = parameters, residuals
         if self.parameters_:
             everyone = np.concatenate(list(self.residuals_.values()))
-            self.pooled_residuals_ = np.quantile(everyone, _middles(RESIDUALS))
+            self.pooled_residuals_ = np.quantile(everyone, _middles(POOLED))
             medians = np.median(list(self.parameters_.values()), axis=0)
             self.typical_ = GarchParameters(*(float(value) for value in medians))
             self.typical_scale_ = float(np.mean(list(self.scale_.values())))
@@ -121,6 +129,14 @@ class SimulatedQuantiles(NamedTuple):
         return np.sqrt(variance)[:, None, None] * (low + share * (high - low))
 
 
+def without_flat_runs(returns: np.ndarray) -> np.ndarray:
+    """Returns (S,) without runs of `FLAT_RUN` zeros and more."""
+    moved = returns != 0
+    run = np.cumsum(moved)  # the same number from one move to the next
+    zeros = np.bincount(run[~moved], minlength=run[-1] + 1 if len(run) else 1)
+    return returns[moved | (zeros[run] < FLAT_RUN)]
+
+
 def fit_garch(returns: np.ndarray, asymmetric: bool) -> tuple[GarchParameters, np.ndarray]:
     """Estimate by maximum likelihood from returns of unit variance; also the residuals."""
     from arch import arch_model
@@ -136,7 +152,7 @@ def fit_garch(returns: np.ndarray, asymmetric: bool) -> tuple[GarchParameters, n
         alpha=float(value["alpha[1]"]),
         gamma=float(value.get("gamma[1]", 0.0)),
         beta=float(value["beta[1]"]),
-        backcast=float(model.volatility.backcast(returns - value["mu"])),
+        backcast=float(model.volatility.backcast(returns - returns.mean())),
     )
     return parameters, np.asarray(result.std_resid)
 
@@ -147,7 +163,7 @@ def next_variance(returns: np.ndarray, parameters: GarchParameters) -> np.ndarra
     variance = omega + (alpha + gamma / 2 + beta) * backcast
     following = np.empty(len(returns))
     for t, shock in enumerate((returns - mean).tolist()):
-        if shock == shock:  # no news leaves the variance as it was
+        if not math.isnan(shock):  # no news leaves the variance as it was
             variance = omega + (alpha + gamma * (shock < 0)) * shock**2 + beta * variance
         following[t] = variance
     return following

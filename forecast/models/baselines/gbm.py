@@ -15,6 +15,8 @@ FITTED_LEVELS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
 #: Horizons learned from; the horizon is a feature.
 FITTED_HORIZONS = (1, 2, 5, 10, 20)
 DEGREES = 5.0
+#: Scaled returns are clipped here in training: only the end of a flat stretch lies beyond.
+LARGEST = 15.0
 
 
 class GbmQuantiles(Forecaster):
@@ -97,7 +99,7 @@ class GbmQuantiles(Forecaster):
             chosen = np.sort(rng.choice(len(ticker), count, replace=False))
             ticker, session = ticker[chosen], session[chosen]
             x.append(_with_horizon(features.values[ticker, session], h))
-            y.append(scaled[ticker, session])
+            y.append(np.clip(scaled[ticker, session], -LARGEST, LARGEST))
         return np.concatenate(x), np.concatenate(y)
 
 
