@@ -1,15 +1,16 @@
 """The command line: parse, call, print. Scripts in scripts/ are thin faces of it."""
 
+import difflib
 import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import cyclopts
 from cyclopts import App, Parameter
-from cyclopts.config import Yaml
+from cyclopts.config import Dict
 from pydantic import ValidationError
 
 from forecast import __version__
@@ -113,15 +114,38 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
-def _config(tokens: list[str]) -> tuple[Yaml, ...]:
-    """The file of ``--config FILE``, read by safe YAML under the flags."""
+def _config(tokens: list[str]) -> tuple[Dict, ...]:
+    """The settings in the file of ``--config FILE``; flags go over them."""
     for k, token in enumerate(tokens):
         if token.split("=")[0] == "--config":
             path = token.partition("=")[2] or "".join(tokens[k + 1 : k + 2])
-            if not Path(path).is_file():
-                raise InputError(f"--config {path}: there is no such file.")
-            return (Yaml(path, must_exist=True, search_parents=False, use_commands_as_keys=False),)
+            return (Dict(_read_yaml(path), use_commands_as_keys=False, source=path),)
     return ()
+
+
+def _read_yaml(path: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            content = yaml.safe_load(file) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"--config {path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"--config {path}: expected lines such as 'units: 16', got {content!r}.")
+    for key, value in content.items():
+        field = Settings.model_fields.get(str(key).replace("-", "_"))
+        if field is None:
+            near = difflib.get_close_matches(str(key), Settings.model_fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else "forecast train --help lists them."
+            raise InputError(f"--config {path}: there is no setting {key!r}; {hint}")
+        items = value if isinstance(value, list) else [value]
+        if field.annotation is not bool and any(isinstance(item, bool) for item in items):
+            raise InputError(
+                f"--config {path}: YAML reads an unquoted on, off, yes or no as true or false; "
+                f"put it in quotes at {key!r}."
+            )
+    return content
 
 
 def _explain(error: ValidationError) -> str:

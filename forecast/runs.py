@@ -29,6 +29,8 @@ def new_run(runs_dir: Path, name: str) -> Iterator[Path]:
     Raises InputError when the run exists or the folder cannot be written.
     """
     target = runs_dir / name
+    if name == LATEST:
+        raise InputError(f"--name {LATEST} is kept for the link to the newest run; choose another.")
     if target.exists():
         raise InputError(f"the run {target} exists; choose another --name or delete the folder.")
     draft = runs_dir / f".{name}.{os.getpid()}.partial"
@@ -62,10 +64,12 @@ def _sync(folder: Path) -> None:
 
 def _point(link: Path, name: str) -> None:
     draft = link.with_name(f".{link.name}.{os.getpid()}")
-    with suppress(OSError):  # a file system without symbolic links still has the run
-        draft.unlink(missing_ok=True)
+    draft.unlink(missing_ok=True)
+    try:
         draft.symlink_to(name, target_is_directory=True)
         draft.replace(link)
+    except OSError:  # a file system without symbolic links still has the run
+        draft.unlink(missing_ok=True)
 
 
 def default_name(source: str, now: datetime | None = None) -> str:
@@ -83,7 +87,7 @@ def find_run(run: Path | None, runs_dir: Path) -> Path:
         if (folder / "manifest.json").is_file():
             return folder.resolve()
     known = sorted(
-        p.parent.name for p in runs_dir.glob("*/manifest.json") if p.parent.name != LATEST
+        p.parent.name for p in runs_dir.glob("[!.]*/manifest.json") if p.parent.name != LATEST
     )
     hint = f"runs there are: {', '.join(known)}" if known else "train first: forecast train"
     raise InputError(f"no run at {wanted if run else runs_dir / LATEST}; {hint}.")

@@ -1,6 +1,6 @@
 """Walk forward: what each model said at each cutoff, and what then happened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -129,17 +129,56 @@ def forecast_frame(backtest: Backtest, panel: Panel) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def quantile_frame(backtest: Backtest) -> pd.DataFrame:
+def quantile_frame(
+    backtest: Backtest, levels: Sequence[float] | np.ndarray = WRITTEN_LEVELS
+) -> pd.DataFrame:
     """Forecasts as log returns: ``unique_id, cutoff, h, log_return, <model>-q-0.01, … -q-0.99``.
 
-    Rows are those of `forecast_frame`, in the same order; `log_return` is what followed.
+    Rows are those of `forecast_frame`, in the same order; `log_return` is what followed. With
+    all levels of the backtest `read_quantile_frame` gives it back.
     """
     columns = _keys(backtest)
     columns["log_return"] = backtest.actual.ravel()
     for model in backtest.models:
-        for level in WRITTEN_LEVELS:
+        for level in levels:
             columns[f"{model}-q-{level:g}"] = backtest.at(model, level).ravel()
     return pd.DataFrame(columns)
+
+
+def read_quantile_frame(frame: pd.DataFrame) -> Backtest:
+    """Return the backtest whose `quantile_frame` this is, with the levels that were written."""
+    horizons = tuple(int(h) for h in frame["h"].unique())
+    H = len(horizons)
+    columns = [name for name in frame if "-q-" in str(name)]
+    models = list(dict.fromkeys(str(name).rsplit("-q-", 1)[0] for name in columns))
+    levels = np.array([float(str(name).rsplit("-q-", 1)[1]) for name in columns])
+    levels = levels[: len(columns) // len(models)]
+    quantiles = frame[columns].to_numpy(np.float32).reshape(-1, H, len(models), len(levels))
+    return Backtest(
+        cutoffs=frame[["unique_id", "cutoff"]].iloc[::H].reset_index(drop=True),
+        horizons=horizons,
+        levels=levels,
+        actual=frame["log_return"].to_numpy().reshape(-1, H),
+        quantiles={model: quantiles[:, :, m] for m, model in enumerate(models)},
+    )
+
+
+def join(parts: Sequence[Backtest]) -> Backtest:
+    """Put backtests of the same models and horizons together, origins in the order given."""
+    first = parts[0]
+    cutoffs = [
+        part.cutoffs.assign(unique_id=part.cutoffs["unique_id"].astype(str)) for part in parts
+    ]
+    return Backtest(
+        cutoffs=pd.concat(cutoffs, ignore_index=True),
+        horizons=first.horizons,
+        levels=first.levels,
+        actual=np.concatenate([part.actual for part in parts]),
+        quantiles={
+            model: np.concatenate([part.quantiles[model] for part in parts])
+            for model in first.models
+        },
+    )
 
 
 def _keys(backtest: Backtest) -> dict[str, Any]:

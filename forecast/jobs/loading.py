@@ -17,13 +17,14 @@ def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
     """
     manifest = runs.read_json(run / "manifest.json")
     until = pd.Timestamp(manifest["splits"]["validation"]["first"]).date()
+    market = manifest["data"]["tickers"]
     networks: dict[str, Ensemble] = {}
     for cell in settings.cell:
         members = []
         for seed in manifest["seeds"]:
             path = runs.check_file(run, f"models/{cell}-seed{seed}.keras")
             try:
-                members.append(NeuralForecaster(settings, cell, seed, until).load(path))
+                members.append(NeuralForecaster(settings, cell, seed, until).load(path, market))
             except (ValueError, OSError, TypeError) as error:
                 raise InputError(f"{path} does not load: {error}") from error
         networks[cell] = Ensemble(members)

@@ -13,6 +13,7 @@ from forecast.jobs.loading import load_networks
 from forecast.jobs.terminal import Terminal
 from forecast.plots import plot_fan, save
 from forecast.prices import Panel, load_prices, render_repairs
+from forecast.prices.panel import choose_tickers
 from forecast.settings import Settings
 from forecast.windows import BURN_IN
 
@@ -29,29 +30,33 @@ def predict(run: Path, tickers: tuple[str, ...], out: Path | None, terminal: Ter
     """
     settings = runs.read_settings(run)
     trained = tuple(runs.read_json(run / "manifest.json")["data"]["tickers"])
-    wanted = settings.model_copy(update={"tickers": tickers or trained, "end": None})
-    panel, repairs = load_prices(wanted)
+    # the tickers trained on are the network's market, so they are read whatever is asked for
+    both = tuple(dict.fromkeys([*trained, *tickers]))
+    panel, repairs = load_prices(settings.model_copy(update={"tickers": both, "end": None}))
+    asked = choose_tickers(panel.tickers, tickers or trained)
     terminal.heading(
         f"Prices: {panel.source}, {len(panel.tickers)} tickers, to {panel.sessions[-1]:%Y-%m-%d}"
     )
     for note in render_repairs(repairs):
         terminal.line(f"  {note}")
-    frame = forecast_next(run, settings, panel)
+    frame = forecast_next(run, settings, panel, asked)
     cell = settings.cell[0]
     folder = out or run / "predictions" / f"{frame['cutoff'].max():%Y-%m-%d}"
     write_prediction(folder, frame, panel, cell)
-    for ticker in panel.tickers:
+    for ticker in asked:
         say_prediction(frame[frame["unique_id"] == ticker], panel, cell, terminal)
     terminal.line(f"forecasts and fan charts: {folder}")
     terminal.path(run)
     return folder
 
 
-def forecast_next(run: Path, settings: Settings, panel: Panel) -> pd.DataFrame:
-    """Forecast frame of the run's first cell, from the last observed session of every ticker."""
+def forecast_next(
+    run: Path, settings: Settings, panel: Panel, tickers: list[str]
+) -> pd.DataFrame:
+    """Forecast frame of the run's first cell, from the last observed session of each ticker."""
     cell = settings.cell[0]
     model = load_networks(run, settings.model_copy(update={"cell": (cell,)}))[cell]
-    last = panel.field("adj_close").apply(lambda series: series.last_valid_index())
+    last = panel.field("adj_close")[tickers].apply(lambda series: series.last_valid_index())
     cutoffs = pd.DataFrame({"unique_id": last.index, "cutoff": pd.DatetimeIndex(last.to_numpy())})
     horizons = tuple(range(1, settings.horizon + 1))
     frame = forecast_frame(walk_forward({cell: model}, panel, cutoffs, horizons), panel)
@@ -77,7 +82,7 @@ def write_prediction(folder: Path, frame: pd.DataFrame, panel: Panel, cell: str)
     known = frame.drop(columns="y")
     runs.write_frame(folder / "forecast.csv", known)
     runs.write_json(folder / "forecast.json", _as_json(known, panel, cell))
-    for ticker in panel.tickers:
+    for ticker in frame["unique_id"].unique():
         one = frame[frame["unique_id"] == ticker]
         chart = plot_fan(history_of(panel, ticker), one, cell, unit=unit_of(panel))
         save(chart, folder / f"fan_{runs.file_stem(ticker)}.png")

@@ -132,7 +132,7 @@ def _fields(path: Path, names: list[str], at: list[int], keys: list[str]) -> dic
 
 
 def _wrong_columns(path: Path, names: list[str], wanted: str) -> InputError:
-    found = ", ".join(name or "''" for name in names[:20])
+    found = ", ".join(name[:30] or "''" for name in names[:12]) + (" …" if len(names) > 12 else "")
     return InputError(
         f"{path}: found the columns {found}; expected {wanted}. The first line must name the "
         "columns; rename them, upper or lower case."

@@ -67,7 +67,7 @@ def read_header(path: Path, sep: str) -> Header:
     with opened(path) as file:
         text = itertools.islice((line.decode("utf-8-sig", "replace") for line in file), 100)
         try:
-            lines = [[cell.strip() for cell in row] for row in csv.reader(text, delimiter=sep)]
+            lines = [[_name(cell) for cell in row] for row in csv.reader(text, delimiter=sep)]
         except csv.Error as error:
             raise InputError(f"{path} is no table: {error}: is a quote left open?") from None
     first = next((number for number, row in enumerate(lines) if any(row)), 0)
@@ -91,6 +91,11 @@ def read_header(path: Path, sep: str) -> Header:
 def opened(path: Path) -> IO[bytes]:
     """Return the file opened for reading, uncompressed where its name ends in .gz."""
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _name(cell: str) -> str:
+    """Return a cell of the header on one line, and cut where it would fill the screen."""
+    return " ".join(cell.split())[:80]
 
 
 def _check_content(path: Path, start: bytes) -> None:

@@ -117,7 +117,7 @@ class Panel:
 
 def choose_tickers(available: Iterable[str], wanted: Sequence[str]) -> list[str]:
     """Return `wanted`, sorted and without repeats; InputError lists what there is instead."""
-    there = sorted(available)
+    there = sorted(name if name.isprintable() else repr(name) for name in available)
     unknown = [name for name in dict.fromkeys(wanted) if name not in there]
     if not unknown:
         return sorted(set(wanted))

@@ -49,7 +49,8 @@ class GradientTelemetry(keras.callbacks.Callback):
         self.rows: list[tuple[Any, ...]] = []
         self.left_out: dict[str, str] = {}
         self.headline: dict[str, float] = {}
-        self._step = self._epoch = self._epoch_steps = 0
+        self._step = self._epoch = 0
+        self._tap = GradientTap()
         self._probes: dict[str, StateProbe] = {}
 
     @property
@@ -60,8 +61,8 @@ class GradientTelemetry(keras.callbacks.Callback):
     def set_model(self, model: keras.Model) -> None:
         """Open the tap before Keras traces its training step."""
         super().set_model(model)
-        self._tap = GradientTap(model.optimizer)
-        self._tap.open(model.trainable_variables)
+        self._probes.clear()
+        self._tap.open(model.optimizer, model.trainable_variables)
         model.train_function = None
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -70,12 +71,11 @@ class GradientTelemetry(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Number epochs from 1."""
-        self._epoch, self._epoch_steps = epoch + 1, 0
+        self._epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Keep the norms of the step just taken."""
         self._step += 1
-        self._epoch_steps += 1
         if self._step % self.every == 0 or self._step == 1:
             gradient, weight, update = self._tap.norms
             whole = float(np.linalg.norm(gradient))
@@ -89,7 +89,7 @@ class GradientTelemetry(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Count the clipped steps and look inside."""
-        share = self._tap.take_clipped() / max(self._epoch_steps, 1)
+        share = self._tap.take_clipped_share()
         self.headline["clipped_share"] = share
         self._add("clipped_share", share)
         self._look_inside()
@@ -114,7 +114,8 @@ class GradientTelemetry(keras.callbacks.Callback):
     def close(self) -> None:
         """Take the tap off, also after a training that failed."""
         self._tap.close()
-        self.model.train_function = None
+        if self.model is not None:
+            self.model.train_function = None
 
     def _look_inside(self) -> None:
         if self.probe is None:

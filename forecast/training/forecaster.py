@@ -36,7 +36,7 @@ class NeuralForecaster(Forecaster):
         validation_start: first session of the validation part, which decides when to stop.
         report: shows the progress of the training.
 
-    After `fit`: ``network_``, ``history_`` (epoch, loss, val_loss), ``telemetry_`` (frame),
+    After `fit`: ``network_``, ``market_`` (tickers trained on), ``history_`` (epoch, loss, val_loss), ``telemetry_`` (frame),
     ``first_losses_`` (losses of the first two steps), ``fit_seconds_``, ``step_ms_``.
     """
 
@@ -61,7 +61,8 @@ class NeuralForecaster(Forecaster):
         Raises InputError when there is nothing to train or to validate on.
         """
         past = panel.select(end=until)
-        windows = build_windows(past, self.settings)
+        self.market_ = tuple(past.tickers)
+        windows = build_windows(past, self.settings, self.market_)
         border = int(past.sessions.searchsorted(pd.Timestamp(self.validation_start)))
         purge = self.settings.horizon
         train = (self.settings.warmup, border - purge - 1)
@@ -86,7 +87,7 @@ class NeuralForecaster(Forecaster):
             windows, train, settings.batch_size, settings.steps_per_epoch, self.seed
         )
         held_out = ValidationBatches(windows, validation, FORECAST_BATCH)
-        telemetry = GradientTelemetry(_probe(windows, held_out.cover, validation))
+        telemetry = GradientTelemetry(_probe(windows, validation))
         log = StepLog()
         stop = keras.callbacks.EarlyStopping(
             "val_loss", patience=settings.patience, restore_best_weights=True
@@ -121,7 +122,7 @@ class NeuralForecaster(Forecaster):
         levels: np.ndarray = LEVELS,
     ) -> np.ndarray:
         """Return quantiles (N, H, Q) of the log return; all origins in one pass over the series."""
-        windows = build_windows(panel, self.settings)
+        windows = build_windows(panel, self.settings, self.market_)
         session, ticker = panel.locate(cutoffs)
         cover, row, place = windows.covering(ticker, session)
         parts = [
@@ -133,14 +134,18 @@ class NeuralForecaster(Forecaster):
         scale = windows.scale(ticker, session, horizons)
         result = quantiles(parameters, levels) * scale[..., None]  # (N, H, Q)
         result[place < 0] = np.nan
-        return result
+        return result.astype(np.float32)
 
     def save(self, path: Any) -> None:
         """Write the network as a ``.keras`` file."""
         self.network_.save(path)
 
-    def load(self, path: Any) -> Self:
-        """Read the network of an earlier `fit`; only this project's and Keras's layers load."""
+    def load(self, path: Any, market: Sequence[str]) -> Self:
+        """Read the network of an earlier `fit` on the tickers `market`.
+
+        Only layers of this project and of Keras load (safe mode).
+        """
+        self.market_ = tuple(market)
         self.network_ = keras.saving.load_model(path, safe_mode=True)
         return self
 
@@ -176,12 +181,15 @@ def feature_statistics(windows: Windows, last_origin: int) -> tuple[np.ndarray, 
     return rows.mean(axis=0), np.maximum(rows.var(axis=0), 1e-6)
 
 
-def _probe(windows: Windows, cover: np.ndarray, origins: tuple[int, int]) -> Probe:
-    """Validation windows, spread evenly, with a loss at their last origin alone."""
-    complete = cover[cover[:, 1] + windows.settings.lookback - 1 <= origins[1]]
-    chosen = complete if len(complete) else cover
-    rows = np.linspace(0, len(chosen) - 1, min(PROBE_WINDOWS, len(chosen))).astype(int)
-    x, y, weight = windows.batch(chosen[rows], origins)
-    weight = weight.copy()
-    weight[:, :-1] = 0
-    return Probe(x, y, weight)
+def _probe(windows: Windows, origins: tuple[int, int]) -> Probe | None:
+    """Windows that end at validation origins, spread evenly, with a loss at their end alone."""
+    pool = windows.starts(origins[1])
+    last = pool[:, 1] + windows.settings.lookback - 1
+    y = windows.targets(pool[:, 0], last, windows.settings.learned_horizons)  # (N, K)
+    pool = pool[(last >= origins[0]) & np.isfinite(y).all(axis=1)]
+    if not len(pool):
+        return None
+    rows = np.linspace(0, len(pool) - 1, min(PROBE_WINDOWS, len(pool))).astype(int)
+    batch = windows.batch(pool[rows], origins)
+    batch.weight[:, :-1] = 0
+    return Probe(*batch)

@@ -1,5 +1,6 @@
 """Causal, scale-free features: what a forecaster may know at the close of each session."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,14 +43,17 @@ def log_returns(panel: Panel) -> pd.DataFrame:
     return level - level.ffill().shift(1)
 
 
-def causal_features(panel: Panel) -> Features:
+def causal_features(panel: Panel, market: Sequence[str] = ()) -> Features:
     """Features (U, S, F) of every session, from prices at or before it.
+
+    `market` names the tickers whose mean is the market; those not in the panel are passed over,
+    and without any of them it is the mean of all.
 
     In units of the ticker's own volatility σ (decay 0.94) or as log ratios to it:
     ``shock`` r_t/σ_{t−1} (asinh), ``volatility_4/60/330`` log of a faster or slower σ over σ,
-    ``momentum_20`` 20-session return over σ√20 (asinh), ``range`` log of the Parkinson (1980)
+    ``range`` log of the Parkinson (1980)
     range volatility over σ (only when highs and lows are there), ``market_shock`` and
-    ``market_volatility`` the same for the mean over tickers.
+    ``market_volatility`` the same for the market.
     """
     returns = log_returns(panel)
     raw = ewma_volatility(returns)

@@ -111,7 +111,7 @@ def drop_short_tickers(
         f"lookback {settings.lookback} + horizon {settings.horizon} + "
         f"{MIN_TRAINING_SESSIONS} training sessions need {need}"
     )
-    wanted = sorted(set(short) & {ticker.upper() for ticker in asked} | set(short) & set(asked))
+    wanted = sorted(set(short) & set(asked))
     if wanted or len(short) == len(counts):
         ticker = (wanted or sorted(short))[0]
         raise InputError(

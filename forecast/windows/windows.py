@@ -1,5 +1,6 @@
 """Windows over a panel, drawn by index: no window is stored, a batch is cut when it is needed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -51,8 +52,9 @@ class Windows:
 
     @cached_property
     def first(self) -> np.ndarray:
-        """First session (U,) a window of each ticker may start at."""
-        return np.isfinite(self.level).argmax(axis=1) + BURN_IN
+        """First session (U,) a window of each ticker may start at; beyond S if never observed."""
+        seen = np.isfinite(self.level)
+        return np.where(seen.any(axis=1), seen.argmax(axis=1), self.sessions.size) + BURN_IN
 
     def starts(self, last_origin: int) -> np.ndarray:
         """All windows (N, 2) whose sessions lie at or before `last_origin`: to draw from."""
@@ -123,8 +125,10 @@ class Windows:
         return self.volatility[ticker, session][..., None] * np.sqrt(horizons)
 
 
-def build_windows(panel: Panel, settings: WindowSettings) -> Windows:
+def build_windows(panel: Panel, settings: WindowSettings, market: Sequence[str] = ()) -> Windows:
     """Turn a panel into tensors from which windows are cut by index.
+
+    `market` names the tickers that make up the market features (default: all of the panel).
 
     Raises InputError when the panel has fewer sessions than burn-in and warm-up need.
     """
@@ -135,7 +139,7 @@ def build_windows(panel: Panel, settings: WindowSettings) -> Windows:
             f"volatility + {settings.warmup} to warm up + 1 = {need}: give more history or "
             "shorten --lookback."
         )
-    values, names, volatility = causal_features(panel)
+    values, names, volatility = causal_features(panel, market)
     return Windows(
         features=values,
         feature_names=names,

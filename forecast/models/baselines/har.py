@@ -40,14 +40,15 @@ class Har(Forecaster):
         from sklearn.linear_model import Ridge
 
         past = log_returns(panel).loc[:until]
-        self.scale_ = past.std().dropna()
+        std = past.std()
+        self.scale_ = std[std > 0]
         unit = past / _scale(self.scale_, panel)
         x = _log_variances(unit)  # (S, U, 3)
         squared = unit**2
         self.coefficients_ = np.empty((self.longest, len(SPANS) + 1))
         expected = _mean_absolute(self.degrees)
         for h in range(1, self.longest + 1):
-            y = np.log(squared.rolling(h).mean().shift(-h) + FLOOR).to_numpy()
+            y = np.log(squared.rolling(h).mean().shift(-h).to_numpy() + FLOOR)
             known = np.isfinite(y) & np.isfinite(x).all(axis=2)
             ridge = Ridge(self.alpha).fit(x[known], y[known])
             moved = unit.rolling(h).sum().shift(-h).abs().to_numpy()[known]

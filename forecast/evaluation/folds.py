@@ -1,0 +1,158 @@
+"""Folds of a walk-forward backtest: what each refit may learn from, and what it forecasts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import InputError
+from forecast.evaluation.backtest import Backtest, make_cutoffs, walk_forward
+from forecast.prices.panel import Panel
+
+if TYPE_CHECKING:
+    from forecast.models.base import Forecaster
+
+#: Fewest sessions from which a model may be fitted, beside the horizon.
+MIN_TRAINING_SESSIONS = 250
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a backtest walks, in sessions.
+
+    A model is fitted anew every `refit_every` sessions (0: once) and forecasts from every
+    `step`-th session. `embargo` sessions are left out between training and the first cutoff;
+    `horizon` is the longest forecast. An "expanding" window keeps all the past, a "rolling" one
+    as many sessions as the first fold has.
+    """
+
+    refit_every: int = 0
+    step: int = 1
+    embargo: int = 0
+    horizon: int = 20
+    window: Literal["expanding", "rolling"] = "expanding"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One refit: all dates are sessions, all ranges include both ends.
+
+    Prices from `train_from` to `train_until` may be learned from; the longest target of the
+    last training origin, `last_origin`, ends at `train_until` (the purge). Cutoffs are every
+    `step`-th session from `first` to `last`.
+    """
+
+    train_from: pd.Timestamp
+    last_origin: pd.Timestamp
+    train_until: pd.Timestamp
+    first: pd.Timestamp
+    last: pd.Timestamp
+    step: int
+
+    def __str__(self) -> str:
+        return (
+            f"train {self.train_from.date()} … {self.train_until.date()} "
+            f"(last origin {self.last_origin.date()}), "
+            f"forecast {self.first.date()} … {self.last.date()}"
+            + (f" every {self.step} sessions" if self.step > 1 else "")
+        )
+
+    def cutoffs(self, panel: Panel) -> pd.DataFrame:
+        """Origins ``unique_id, cutoff`` of this fold: the observed ones on its grid."""
+        every = make_cutoffs(panel, self.first, self.last)
+        session, _ = panel.locate(every)
+        start = panel.sessions.get_loc(self.first)
+        return every[(session - start) % self.step == 0].reset_index(drop=True)
+
+
+def make_folds(
+    panel: Panel,
+    first: pd.Timestamp | str,
+    last: pd.Timestamp | str | None,
+    schedule: Schedule,
+) -> list[Fold]:
+    """Cut the cutoffs from `first` to `last` (None: the end) into folds.
+
+    Cutoffs with fewer than `horizon` sessions after them are left out, so that every target of
+    every horizon is known. Raises InputError when there is none, or when the first fold has
+    fewer than 250 training sessions beside the horizon.
+
+    Example:
+        >>> from forecast.prices import clean, garch_prices
+        >>> panel, _ = clean(garch_prices(1, 700, 0), source="", sha256="", calendar="XNYS")
+        >>> for fold in make_folds(panel, "2012-01-03", None, Schedule(refit_every=60)):
+        ...     print(fold)
+        train 2010-01-04 … 2011-12-30 (last origin 2011-12-01), forecast 2012-01-03 … 2012-03-28
+        train 2010-01-04 … 2012-03-28 (last origin 2012-02-29), forecast 2012-03-29 … 2012-06-22
+        train 2010-01-04 … 2012-06-22 (last origin 2012-05-24), forecast 2012-06-25 … 2012-09-12
+    """
+    sessions, horizon = panel.sessions, schedule.horizon
+    start = int(sessions.searchsorted(pd.Timestamp(first)))
+    end = len(sessions) - 1 - horizon
+    if last is not None:
+        end = min(end, int(sessions.searchsorted(pd.Timestamp(last), side="right")) - 1)
+    _check(panel, start, end, schedule)
+    length = start - schedule.embargo  # sessions of the first training window
+    grid = np.arange(start, end + 1, schedule.step)
+    fold_of = (grid - start) // (schedule.refit_every or len(sessions))
+    folds = []
+    for number in np.unique(fold_of):
+        cutoffs = grid[fold_of == number]
+        until = int(cutoffs[0]) - 1 - schedule.embargo
+        rolled = until - length + 1 if schedule.window == "rolling" else 0
+        folds.append(
+            Fold(
+                train_from=sessions[rolled],
+                last_origin=sessions[until - horizon],
+                train_until=sessions[until],
+                first=sessions[cutoffs[0]],
+                last=sessions[cutoffs[-1]],
+                step=schedule.step,
+            )
+        )
+    return folds
+
+
+def refit(models: Mapping[str, "Forecaster"], panel: Panel, fold: Fold) -> dict[str, "Forecaster"]:
+    """Return clones of the models fitted on the training sessions of a fold.
+
+    They are given no price outside these sessions.
+    """
+    from sklearn.base import clone
+
+    past = panel.select(start=fold.train_from, end=fold.train_until)
+    return {name: clone(model).fit(past, fold.train_until) for name, model in models.items()}
+
+
+def walk_folds(
+    models: Mapping[str, "Forecaster"],
+    panel: Panel,
+    folds: Sequence[Fold],
+    horizons: tuple[int, ...],
+) -> Iterator[tuple[Fold, Backtest]]:
+    """Refit and forecast fold by fold, so that each can be saved when it is done.
+
+    `backtest.join` puts the parts together.
+    """
+    for fold in folds:
+        fitted = refit(models, panel, fold)
+        yield fold, walk_forward(fitted, panel, fold.cutoffs(panel), horizons)
+
+
+def _check(panel: Panel, start: int, end: int, schedule: Schedule) -> None:
+    sessions, horizon = panel.sessions, schedule.horizon
+    if end < start:
+        raise InputError(
+            f"No cutoff has {horizon} sessions after it: the prices run from "
+            f"{sessions[0].date()} to {sessions[-1].date()}; choose an earlier --test-start, a "
+            "later --end or a shorter --horizon."
+        )
+    have, need = start - schedule.embargo, MIN_TRAINING_SESSIONS + horizon
+    if have < need:
+        raise InputError(
+            f"{max(have, 0)} training sessions before the first cutoff {sessions[start].date()} "
+            f"(embargo {schedule.embargo}); {MIN_TRAINING_SESSIONS} + horizon {horizon} need "
+            f"{need}: choose a later --test-start, an earlier --start or a shorter --embargo."
+        )

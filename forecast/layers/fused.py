@@ -1,0 +1,132 @@
+"""Running the fused LSTM: compiled by XLA, one piece of the batch per core, gradients attached."""
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from forecast.layers import bptt
+from forecast.layers.bptt import Plan, States, Weights
+
+if TYPE_CHECKING:
+    from forecast.layers.monitor import Monitor
+
+#: Below this many rows a piece of the batch costs more to start than it saves.
+MIN_ROWS = 8
+#: Each piece adds a call to the graph; with more, batches are rarely large enough.
+MAX_PIECES = 8
+
+
+def lstm(
+    plan: Plan,
+    x: tf.Tensor,
+    live: tf.Tensor | None,
+    weights: Weights,
+    start: States,
+    monitor: "Monitor | None" = None,
+) -> dict[str, tf.Tensor]:
+    """Return h_last, c_last ``(N, U)`` and, as `plan` asks, h, c ``(N, T, U)`` of x ``(N, T, F)``.
+
+    Differentiable in x, weights and start by the backward pass of `bptt`. With ``plan.keep``
+    False the scan stores nothing on its way; should a gradient be asked for after all, it is run
+    once more. `live` is the boolean mask ``(N, T)`` or None.
+    """
+    plan = plan._replace(masked=live is not None)
+    live = tf.ones(tf.shape(x)[:2], tf.bool) if live is None else live
+    outputs = ["h_last", "c_last"] + ["h"] * plan.sequence + ["c"] * plan.cells
+
+    @tf.custom_gradient
+    def run(x: tf.Tensor, *rest: tf.Tensor) -> tuple[list[tf.Tensor], Any]:
+        shared = Weights(*rest[:3])
+        pieces = _cut({"x": x, "live": live, "start": States(*rest[3:])})
+        sampled = monitor.sample() if monitor else None
+        made = _forward(plan, pieces, shared, monitor, sampled)
+
+        def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
+            again = None if plan.keep else _forward(plan._replace(keep=True), pieces, shared)
+            given = _cut(dict(zip(outputs, upstream, strict=True)))
+            calls = [
+                {**piece, "factors": m["factors"], "upstream": u}
+                for piece, m, u in zip(pieces, again or made, given, strict=True)
+            ]
+            d = _backward(plan, calls, shared, monitor, sampled)
+            d_weights = [tf.add_n(w) for w in zip(*(m["weights"] for m in d), strict=True)]
+            d_start = [tf.concat(s, 0) for s in zip(*(m["start"] for m in d), strict=True)]
+            return [tf.concat([m["x"] for m in d], 0), *d_weights, *d_start]
+
+        return [tf.concat([m[name] for m in made], 0) for name in outputs], gradient
+
+    return dict(zip(outputs, run(x, *weights, *start), strict=True))
+
+
+def _forward(
+    plan: Plan,
+    pieces: list[Any],
+    weights: Weights,
+    monitor: "Monitor | None" = None,
+    sampled: tf.Tensor | None = None,
+) -> list[dict[str, Any]]:
+    def plain() -> list[dict[str, Any]]:
+        return [_forward_program(plan)(weights=weights, **piece) for piece in pieces]
+
+    def observed() -> list[dict[str, Any]]:
+        program = _forward_program(plan._replace(observe=True))
+        made = [program(weights=weights, **piece) for piece in pieces]
+        monitor.write_forward([m.pop("seen") for m in made])
+        return made
+
+    return plain() if monitor is None else tf.cond(sampled, observed, plain)
+
+
+def _backward(
+    plan: Plan,
+    calls: list[Any],
+    weights: Weights,
+    monitor: "Monitor | None",
+    sampled: tf.Tensor | None,
+) -> list[dict[str, Any]]:
+    def plain() -> list[dict[str, Any]]:
+        return [_backward_program(plan)(weights=weights, **call) for call in calls]
+
+    def observed() -> list[dict[str, Any]]:
+        program = _backward_program(plan._replace(observe=True))
+        made = [program(weights=weights, **call) for call in calls]
+        monitor.write_backward([m.pop("seen") for m in made])
+        return made
+
+    return plain() if monitor is None else tf.cond(sampled, observed, plain)
+
+
+# One program per plan for the whole process: layers and calls of equal shape share what XLA made.
+@functools.cache
+def _forward_program(plan: Plan) -> Any:
+    return tf.function(functools.partial(bptt.forward, plan), jit_compile=True, autograph=False)
+
+
+@functools.cache
+def _backward_program(plan: Plan) -> Any:
+    return tf.function(functools.partial(bptt.backward, plan), jit_compile=True, autograph=False)
+
+
+def _cut(tensors: Any) -> list[Any]:
+    """Cut the batch of every tensor into one piece per core, as equal as can be."""
+    first = tf.nest.flatten(tensors)[0]
+    known = first.shape[0]
+    count = min(_cores(), MAX_PIECES)
+    if known is not None:
+        count = max(1, min(count, known // MIN_ROWS))
+    if count == 1:
+        return [tensors]
+    rows = tf.shape(first)[0] if known is None else known
+    bounds = [rows * k // count for k in range(count + 1)]
+    return [
+        tf.nest.map_structure(lambda tensor, a=a, b=b: tensor[a:b], tensors)
+        for a, b in zip(bounds, bounds[1:], strict=False)
+    ]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,36 @@
+"""Make the pictures of the README again, from a run on the bundled prices.
+
+    python scripts/pictures.py
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from forecast.jobs.prepare import prepare
+from forecast.jobs.terminal import Terminal
+from forecast.jobs.training import train
+from forecast.settings import Settings
+
+PICTURES = {
+    "fan_AAPL.png": "forecast.png",
+    "gradient_by_lag.png": "gradient_by_lag.png",
+    "skill.png": "skill.png",
+}
+
+
+def main() -> None:
+    """Train every kind of cell once and copy the pictures to docs/pictures."""
+    target = Path(__file__).parent.parent / "docs" / "pictures"
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        cells = ("lstm", "gru", "simple-rnn")
+        settings = Settings(cell=cells, runs_dir=Path(folder), name="pictures")
+        terminal = Terminal()
+        run = train(settings, prepare(settings, terminal), terminal)
+        for source, name in PICTURES.items():
+            shutil.copyfile(run / "plots" / source, target / name)
+
+
+if __name__ == "__main__":
+    main()
