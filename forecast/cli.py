@@ -25,6 +25,7 @@ app = App(
     version=__version__,
     help="Honest distribution forecasts of prices, with an LSTM made of glass.",
     default_parameter=Parameter(consume_multiple=True, negative=()),
+    suppress_keyboard_interrupt=False,
 )
 
 DEFAULTS = Settings()

@@ -1,6 +1,6 @@
 """Make the pictures of the README again, from a run on the bundled prices.
 
-    python scripts/pictures.py
+python scripts/pictures.py
 """
 
 import shutil

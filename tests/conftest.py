@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecast.prices import Panel, clean, garch_prices
@@ -27,3 +28,19 @@ def make_panel() -> Callable[..., Panel]:
         return replace(panel, frame=frame)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def change_after() -> Callable[[Panel, int, int], Panel]:
+    """Return a function that replaces every price after one session, and opens a few holes."""
+
+    def change(panel: Panel, session: int, seed: int) -> Panel:
+        rng = np.random.default_rng(seed)
+        values = panel.frame.to_numpy().copy()  # (S, fields · U)
+        later = values[session + 1 :]
+        later *= np.exp(rng.normal(0, 0.3, later.shape))
+        later[rng.random(later.shape) < 0.05] = np.nan
+        frame = pd.DataFrame(values, index=panel.frame.index, columns=panel.frame.columns)
+        return replace(panel, frame=frame)
+
+    return change

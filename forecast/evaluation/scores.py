@@ -25,8 +25,8 @@ def scores(
 ) -> pd.DataFrame:
     """Scores of every forecast: N·H·M rows ``unique_id, cutoff, h, model, crps, abs_error, …``.
 
-    ``crps``, ``pinball_5``, ``width_90``, ``squared_error``, ``squared_return`` are in
-    log-return units (squared where it says so), ``abs_error`` of the median in price units;
+    ``crps``, ``pinball_5``, ``width_90``, ``median``, ``squared_error``, ``squared_return`` are
+    in log-return units (squared where it says so), ``abs_error`` of the median in price units;
     ``covered_90``, ``below_5`` (outcome under the 5 % quantile) and ``hit`` (direction) are 0 or
     1, ``pit`` is 0 … 1, ``log_score`` is minus the log density. With `mase_until` (last training
     session) ``scaled_error`` is ``abs_error`` over the mean change per session up to then. NaN
@@ -78,7 +78,7 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("model", "h")) -> pd.DataF
     means = grouped[[c for c in table.columns if c not in {*keys, *by}]].mean()
     means.insert(0, "origins", grouped.size())
     means["r2_oos"] = 1 - means.pop("squared_error") / means.pop("squared_return")
-    means = means.drop(columns=["pit", *(f"below_{p}" for p in RISK_PERCENT)])
+    means = means.drop(columns=["pit", "median", *(f"below_{p}" for p in RISK_PERCENT)])
     return means.rename(columns=_RENAMED).reset_index()
 
 
@@ -115,6 +115,7 @@ def _score(y: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> dict[str
         columns[f"width_{band}"] = high - low
     for percent in RISK_PERCENT:
         columns[f"below_{percent}"] = metrics.below(y, at(percent / 100))
+    columns["median"] = at(0.5)
     columns["hit"] = metrics.direction_hit(y, at(0.5))
     columns["squared_error"] = (y - at(0.5)) ** 2
     columns["squared_return"] = np.where(np.isnan(at(0.5)), np.nan, y**2)

@@ -90,6 +90,83 @@ def skill_table(
     return pd.DataFrame(rows, columns=["model", "baseline", "h", *_SKILL_COLUMNS])
 
 
+def ticker_table(
+    table: pd.DataFrame, models: Sequence[str], baselines: Sequence[str]
+) -> pd.DataFrame:
+    """`skill_table` for each ticker, with p-values corrected for looking at many tickers.
+
+    ``p_holm`` is Holm's correction over the tickers of one model, baseline and horizon, and the
+    verdict goes by it.
+    """
+    parts = [
+        skill_table(rows, models, baselines).assign(unique_id=ticker)
+        for ticker, rows in common(table).groupby("unique_id", observed=True)
+    ]
+    whole = pd.concat(parts, ignore_index=True).assign(p_holm=np.nan)
+    for _, rows in whole[whole["p_value"].notna()].groupby(["model", "baseline", "h"]):
+        whole.loc[rows.index, "p_holm"] = holm(rows["p_value"].to_numpy())
+    whole["verdict"] = [
+        verdict_of(p, skill) for p, skill in zip(whole["p_holm"], whole["crps_skill"], strict=True)
+    ]
+    return whole
+
+
+def confidence_set(table: pd.DataFrame, size: float = 0.1, seed: int = 0) -> pd.DataFrame:
+    """Models that may be the best: ``h, model, p_value, included``, CRPS averaged by date.
+
+    With probability ``1 − size`` the set contains the best model; stationary bootstrap in
+    blocks of ``max(h, D^⅓)`` dates. A horizon with fewer than ``2h + 10`` dates is left out.
+
+    References:
+        Hansen, P., Lunde, A. and Nason, J. (2011). The model confidence set.
+    """
+    from arch.bootstrap import MCS
+
+    shared, blocks = common(table), []
+    for h in sorted(shared["h"].unique().tolist()):
+        losses = shared[shared["h"] == h].pivot_table(
+            values="crps", index="cutoff", columns="model", observed=True
+        )
+        losses.columns = pd.Index(losses.columns.astype(str))
+        if len(losses) < 2 * h + 10 or losses.shape[1] < 2:
+            continue
+        block = max(h, int(np.ceil(len(losses) ** (1 / 3))))
+        test = MCS(losses, size, block_size=block, seed=seed)
+        test.compute()
+        p_values = test.pvalues["Pvalue"].reindex(losses.columns)
+        blocks.append(
+            pd.DataFrame({"h": h, "model": losses.columns, "p_value": p_values.to_numpy()})
+        )
+    if not blocks:
+        return pd.DataFrame(columns=["h", "model", "p_value", "included"])
+    whole = pd.concat(blocks, ignore_index=True)
+    return whole.assign(included=whole["p_value"] > size)
+
+
+def power_notes(skill: pd.DataFrame) -> list[str]:
+    """Say for each row of `skill_table` that found nothing how many sessions it would take.
+
+    The sessions needed grow with the square of detectable over seen skill; 80 % of the cases,
+    5 % level.
+    """
+    notes = []
+    unclear = skill[(skill["verdict"] == NOT_DISTINGUISHABLE) & (skill["detectable_skill"] > 0)]
+    for row in unclear.to_dict("records"):
+        seen, detectable = row["crps_skill"], row["detectable_skill"]
+        needed = row["sessions"] * (detectable / seen) ** 2 if seen else np.inf
+        needs = (
+            f"would need about {needed:,.0f} ({needed / 252:,.0f} years)"
+            if needed < 1e6
+            else "is beyond any test"
+        )
+        notes.append(
+            f"{row['model']} against {row['baseline']}, {row['h']} sessions ahead: "
+            f"{row['sessions']} sessions find a skill of {100 * detectable:.1f} % in four cases "
+            f"of five; the {100 * seen:.1f} % seen {needs}."
+        )
+    return notes
+
+
 def _skill(
     losses: pd.DataFrame, by_date: pd.DataFrame, model: str, baseline: str, h: int
 ) -> dict[str, object]:
@@ -112,6 +189,19 @@ def _skill(
     return dict(
         zip(_SKILL_COLUMNS, (*values, verdict, test.sessions, power, test.reason), strict=True)
     )
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Correct P p-values for testing P hypotheses (statsmodels' own collects garbage each call).
+
+    References:
+        Holm, S. (1979). A simple sequentially rejective multiple test procedure.
+    """
+    order = np.argsort(p_values)
+    stepped = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1)
+    return corrected
 
 
 def verdict_of(p_value: float, gain: float) -> str:

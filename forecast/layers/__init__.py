@@ -1,6 +1,15 @@
 """Recurrent layers one can look into."""
 
 from forecast.layers.lstm import LSTM
-from forecast.layers.lstm_cell import ABLATIONS, LSTMCell
+from forecast.layers.lstm_cell import ABLATIONS, ChronoBias, ConstantGateBias, LSTMCell
+from forecast.layers.monitor import Monitor, Reading
 
-__all__ = ["ABLATIONS", "LSTM", "LSTMCell"]
+__all__ = [
+    "ABLATIONS",
+    "LSTM",
+    "ChronoBias",
+    "ConstantGateBias",
+    "LSTMCell",
+    "Monitor",
+    "Reading",
+]

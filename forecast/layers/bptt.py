@@ -117,7 +117,7 @@ def forward(
     return result
 
 
-def backward(  # noqa: PLR0913, PLR0917 (one argument per tensor the pass is made of)
+def backward(
     plan: Plan,
     x: tf.Tensor,
     live: tf.Tensor,
@@ -159,9 +159,7 @@ def backward(  # noqa: PLR0913, PLR0917 (one argument per tensor the pass is mad
     x_t = tf.transpose(x, [1, 0, 2])
     rows = {name: _rows(x_t, 4 * units if name == "z" else units) for name in names}
     loop = (0, upstream["h_last"], upstream["c_last"], rows)
-    _, d_h, d_c, rows = tf.while_loop(
-        lambda s, *_: s < steps, step, loop, maximum_iterations=steps
-    )
+    _, d_h, d_c, rows = tf.while_loop(lambda s, *_: s < steps, step, loop, maximum_iterations=steps)
     made = {name: row.stack() for name, row in rows.items()}
     d_x, d_weights = _outside_the_loop(x_t, factors.h, made["z"], weights, start)
     result = {"x": d_x, "weights": d_weights, "start": States(d_h, d_c)}

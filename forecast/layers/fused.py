@@ -1,16 +1,15 @@
 """Running the fused LSTM: compiled by XLA, one piece of the batch per core, gradients attached."""
 
 import functools
+import itertools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 
 from forecast.layers import bptt
 from forecast.layers.bptt import Plan, States, Weights
-
-if TYPE_CHECKING:
-    from forecast.layers.monitor import Monitor
+from forecast.layers.monitor import Monitor, summarise_backward, summarise_forward
 
 #: Below this many rows a piece of the batch costs more to start than it saves.
 MIN_ROWS = 8
@@ -24,7 +23,7 @@ def lstm(
     live: tf.Tensor | None,
     weights: Weights,
     start: States,
-    monitor: "Monitor | None" = None,
+    monitor: Monitor | None = None,
 ) -> dict[str, tf.Tensor]:
     """Return h_last, c_last ``(N, U)`` and, as `plan` asks, h, c ``(N, T, U)`` of x ``(N, T, F)``.
 
@@ -37,13 +36,17 @@ def lstm(
     outputs = ["h_last", "c_last"] + ["h"] * plan.sequence + ["c"] * plan.cells
 
     @tf.custom_gradient
-    def run(x: tf.Tensor, *rest: tf.Tensor) -> tuple[list[tf.Tensor], Any]:
+    def run(*inputs: tf.Tensor) -> tuple[list[tf.Tensor], Any]:
+        # Else an eager tape would also record, and try to differentiate, what happens in here.
+        x, *rest = (tf.stop_gradient(tensor) for tensor in inputs)
         shared = Weights(*rest[:3])
         pieces = _cut({"x": x, "live": live, "start": States(*rest[3:])})
         sampled = monitor.sample() if monitor else None
         made = _forward(plan, pieces, shared, monitor, sampled)
 
+        @_once_differentiable
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
+            upstream = tuple(tf.stop_gradient(tensor) for tensor in upstream)
             again = None if plan.keep else _forward(plan._replace(keep=True), pieces, shared)
             given = _cut(dict(zip(outputs, upstream, strict=True)))
             calls = [
@@ -57,56 +60,88 @@ def lstm(
 
         return [tf.concat([m[name] for m in made], 0) for name in outputs], gradient
 
-    return dict(zip(outputs, run(x, *weights, *start), strict=True))
+    # Variables would make tf.custom_gradient ask for a second way of returning their gradients.
+    inputs = [tf.convert_to_tensor(value) for value in (x, *weights, *start)]
+    return dict(zip(outputs, run(*inputs), strict=True))
+
+
+def _once_differentiable(gradient: Any) -> Any:
+    """Let a second derivative fail with advice: the pass is derived once, by hand."""
+
+    @tf.custom_gradient
+    def wrapped(*upstream: tf.Tensor) -> tuple[list[tf.Tensor], Any]:
+        def second(*_: tf.Tensor) -> None:
+            raise NotImplementedError(
+                "A second derivative was asked of forecast.layers.LSTM, whose backward pass is "
+                "derived by hand, once. Expected first derivatives only: pass use_cudnn=False to "
+                "the layer to take the plain loop, which can be differentiated twice."
+            )
+
+        return gradient(*upstream), second
+
+    return wrapped
 
 
 def _forward(
     plan: Plan,
     pieces: list[Any],
     weights: Weights,
-    monitor: "Monitor | None" = None,
+    monitor: Monitor | None = None,
     sampled: tf.Tensor | None = None,
 ) -> list[dict[str, Any]]:
     def plain() -> list[dict[str, Any]]:
-        return [_forward_program(plan)(weights=weights, **piece) for piece in pieces]
+        return [_program(bptt.forward, plan)(weights=weights, **piece) for piece in pieces]
 
-    def observed() -> list[dict[str, Any]]:
-        program = _forward_program(plan._replace(observe=True))
+    def observed(monitor: Monitor) -> list[dict[str, Any]]:
+        program = _program(_observed_forward, plan, monitor.tensors)
         made = [program(weights=weights, **piece) for piece in pieces]
         monitor.write_forward([m.pop("seen") for m in made])
         return made
 
-    return plain() if monitor is None else tf.cond(sampled, observed, plain)
+    return tf.cond(sampled, lambda: observed(monitor), plain) if monitor else plain()
 
 
 def _backward(
     plan: Plan,
     calls: list[Any],
     weights: Weights,
-    monitor: "Monitor | None",
+    monitor: Monitor | None,
     sampled: tf.Tensor | None,
 ) -> list[dict[str, Any]]:
     def plain() -> list[dict[str, Any]]:
-        return [_backward_program(plan)(weights=weights, **call) for call in calls]
+        return [_program(bptt.backward, plan)(weights=weights, **call) for call in calls]
 
-    def observed() -> list[dict[str, Any]]:
-        program = _backward_program(plan._replace(observe=True))
+    def observed(monitor: Monitor) -> list[dict[str, Any]]:
+        program = _program(_observed_backward, plan, monitor.tensors)
         made = [program(weights=weights, **call) for call in calls]
         monitor.write_backward([m.pop("seen") for m in made])
         return made
 
-    return plain() if monitor is None else tf.cond(sampled, observed, plain)
+    return tf.cond(sampled, lambda: observed(monitor), plain) if monitor else plain()
 
 
-# One program per plan for the whole process: layers and calls of equal shape share what XLA made.
+def _observed_forward(plan: Plan, tensors: bool, **call: Any) -> dict[str, Any]:
+    made = bptt.forward(plan._replace(observe=True), **call)
+    seen = made["seen"]
+    made["seen"] = summarise_forward(seen, call["live"]) | (_batch_major(seen) if tensors else {})
+    return made
+
+
+def _observed_backward(plan: Plan, tensors: bool, **call: Any) -> dict[str, Any]:
+    made = bptt.backward(plan._replace(observe=True), **call)
+    seen = made["seen"]
+    made["seen"] = summarise_backward(seen) | (_batch_major(seen) if tensors else {})
+    return made
+
+
+def _batch_major(seen: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: tf.transpose(tensor, [1, 0, 2]) for name, tensor in seen.items()}
+
+
 @functools.cache
-def _forward_program(plan: Plan) -> Any:
-    return tf.function(functools.partial(bptt.forward, plan), jit_compile=True, autograph=False)
-
-
-@functools.cache
-def _backward_program(plan: Plan) -> Any:
-    return tf.function(functools.partial(bptt.backward, plan), jit_compile=True, autograph=False)
+def _program(scan: Any, *options: Any) -> Any:
+    """Return `scan` as a program of XLA: one for the whole process, shared by all layers."""
+    return tf.function(functools.partial(scan, *options), jit_compile=True, autograph=False)
 
 
 def _cut(tensors: Any) -> list[Any]:
@@ -122,7 +157,7 @@ def _cut(tensors: Any) -> list[Any]:
     bounds = [rows * k // count for k in range(count + 1)]
     return [
         tf.nest.map_structure(lambda tensor, a=a, b=b: tensor[a:b], tensors)
-        for a, b in zip(bounds, bounds[1:], strict=False)
+        for a, b in itertools.pairwise(bounds)
     ]
 
 

@@ -32,6 +32,7 @@ class ConstantGateBias(keras.initializers.Initializer):
         self.forget_bias = forget_bias
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        """Return the bias of shape ``(4U,)``."""
         units = shape[0] // 4
         forget = ops.full((units,), self.forget_bias, dtype=dtype)
         zeros = ops.zeros((units,), dtype=dtype)
@@ -53,14 +54,15 @@ class ChronoBias(keras.initializers.Initializer):
     def __init__(self, horizon: int, seed: int | None = None) -> None:
         if horizon <= 2:
             raise ValueError(
-                f"Chrono initialisation draws from log U(1, horizon - 1) and got horizon={horizon}. "
-                "Expected more than 2 steps: pass the longest lag that matters, such as the lookback."
+                f"Chrono initialisation draws from log U(1, horizon - 1), got horizon={horizon}. "
+                "Expected more than 2: pass the longest lag that matters, such as the lookback."
             )
         self.horizon = horizon
         self.seed = seed
         self._seed = seed if seed is not None else keras.random.SeedGenerator()
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        """Return the bias of shape ``(4U,)``."""
         units = shape[0] // 4
         forget = ops.log(
             keras.random.uniform((units,), 1.0, self.horizon - 1.0, dtype=dtype, seed=self._seed)
@@ -110,55 +112,13 @@ class LSTMCell(keras.layers.LSTMCell):
     def step(
         self, inputs: Any, states: Any, training: bool = False
     ) -> tuple[Any, Any, dict[str, Any]]:
-        """Return h ``(N, U)``, c ``(N, U)`` and the gates i, f, g, o, each ``(N, U)``.
-
-        g is the candidate c̃; z are the pre-activations:
-
-            z = x W + h₋₁ V + b
-            i = σ(z_i)   f = σ(z_f)   g = tanh(z_c)   o = σ(z_o)
-            c = f ⊙ c₋₁ + i ⊙ g
-            h = o ⊙ tanh(c)
-        """
-        h_tm1, c_tm1 = states
-        z_i, z_f, z_c, z_o = self._pre_activations(inputs, h_tm1, training)  # each (N, U)
-        squash, gate = self.activation, self.recurrent_activation
-        if self.ablation == "peepholes":  # the gates see the cell: i and f the last, o the new one
-            z_i += c_tm1 * self.peepholes[0]
-            z_f += c_tm1 * self.peepholes[1]
-        one = ops.ones_like(z_i)
-        i = one if self.ablation == "no_input_gate" else gate(z_i)
-        f = one if self.ablation == "no_forget_gate" else gate(z_f)
-        if self.ablation == "coupled":
-            f = 1 - i
-        g = z_c if self.ablation == "no_modulation_gate" else squash(z_c)
-        c = f * c_tm1 + i * g
-        if self.ablation == "peepholes":
-            z_o += c * self.peepholes[2]
-        o = one if self.ablation == "no_output_gate" else gate(z_o)
-        h = o * (c if self.ablation == "no_output_activation" else squash(c))
-        return h, c, {"i": i, "f": f, "g": g, "o": o}
+        """Return h and c ``(N, U)`` and the gates i, f, g, o, each ``(N, U)``."""
+        return step(self, inputs, states, training, self.ablation)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """Return the output h and the states [h, c], each ``(N, U)``."""
         h, c, _ = self.step(inputs, states, training)
         return h, [h, c]
-
-    def _pre_activations(self, inputs: Any, h_tm1: Any, training: bool) -> Any:
-        if training and 0 < self.recurrent_dropout < 1:  # one mask per gate (Gal & Ghahramani 2016)
-            kernels = ops.split(self.recurrent_kernel, 4, axis=1)
-            masks = self.get_recurrent_dropout_mask(h_tm1)
-            recurrent = [ops.matmul(h_tm1 * m, k) for m, k in zip(masks, kernels, strict=True)]
-        else:
-            recurrent = ops.split(ops.matmul(h_tm1, self.recurrent_kernel), 4, axis=1)
-        masks = self.get_dropout_mask(inputs) if training and 0 < self.dropout < 1 else None
-        if isinstance(masks, list):
-            kernels = ops.split(self.kernel, 4, axis=1)
-            driven = [ops.matmul(inputs * m, k) for m, k in zip(masks, kernels, strict=True)]
-        else:
-            x = inputs if masks is None else inputs * masks
-            driven = ops.split(ops.matmul(x, self.kernel), 4, axis=1)
-        biases = ops.split(self.bias, 4) if self.use_bias else [0, 0, 0, 0]
-        return [x + h + b for x, h, b in zip(driven, recurrent, biases, strict=True)]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
@@ -167,3 +127,64 @@ class LSTMCell(keras.layers.LSTMCell):
             "ablation": self.ablation,
             "implementation": self.implementation,
         }
+
+
+def step(
+    cell: keras.layers.LSTMCell,
+    inputs: Any,
+    states: Any,
+    training: bool = False,
+    ablation: str | None = None,
+) -> tuple[Any, Any, dict[str, Any]]:
+    """One step from inputs ``(N, F)`` and states h₋₁, c₋₁ with the weights of `cell`.
+
+    With z the pre-activations and g the candidate c̃:
+
+        z = x W + h₋₁ V + b
+        i = σ(z_i)   f = σ(z_f)   g = tanh(z_c)   o = σ(z_o)
+        c = f ⊙ c₋₁ + i ⊙ g
+        h = o ⊙ tanh(c)
+
+    Returns h, c and the gates i, f, g, o, each ``(N, U)``.
+    """
+    h_tm1, c_tm1 = states
+    z_i, z_f, z_c, z_o = _pre_activations(cell, inputs, h_tm1, training)  # each (N, U)
+    squash, gate = cell.activation, cell.recurrent_activation
+    if ablation == "peepholes":  # i and f see the cell as it was, o as it becomes
+        z_i += c_tm1 * cell.peepholes[0]
+        z_f += c_tm1 * cell.peepholes[1]
+    one = ops.ones_like(z_i)
+    i = one if ablation == "no_input_gate" else gate(z_i)
+    f = one if ablation == "no_forget_gate" else gate(z_f)
+    if ablation == "coupled":
+        f = 1 - i
+    g = z_c if ablation == "no_modulation_gate" else squash(z_c)
+    c = f * c_tm1 + i * g
+    if ablation == "peepholes":
+        z_o += c * cell.peepholes[2]
+    o = one if ablation == "no_output_gate" else gate(z_o)
+    h = o * (c if ablation == "no_output_activation" else squash(c))
+    return h, c, {"i": i, "f": f, "g": g, "o": o}
+
+
+def _pre_activations(
+    cell: keras.layers.LSTMCell, inputs: Any, h_tm1: Any, training: bool
+) -> list[Any]:
+    """Return z of the four gates; dropout masks one per gate or one for all, as Keras has it."""
+    drop = training and 0 < cell.dropout < 1
+    drop_recurrent = training and 0 < cell.recurrent_dropout < 1
+    x_masks = cell.get_dropout_mask(inputs) if drop else None
+    h_masks = cell.get_recurrent_dropout_mask(h_tm1) if drop_recurrent else None
+    x = _products(inputs, x_masks, cell.kernel)
+    h = _products(h_tm1, h_masks, cell.recurrent_kernel)
+    biases = ops.split(cell.bias, 4) if cell.use_bias else [0, 0, 0, 0]
+    return [x_k + h_k + b_k for x_k, h_k, b_k in zip(x, h, biases, strict=True)]
+
+
+def _products(values: Any, masks: Any, kernel: Any) -> list[Any]:
+    """Return values × mask × kernel for the four gates, each ``(N, U)``."""
+    if not isinstance(masks, list):
+        masked = values if masks is None else values * masks
+        return ops.split(ops.matmul(masked, kernel), 4, axis=1)
+    parts = zip(masks, ops.split(kernel, 4, axis=1), strict=True)
+    return [ops.matmul(values * mask, part) for mask, part in parts]

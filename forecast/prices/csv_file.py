@@ -67,12 +67,12 @@ def read_header(path: Path, sep: str) -> Header:
     with opened(path) as file:
         text = itertools.islice((line.decode("utf-8-sig", "replace") for line in file), 100)
         try:
-            lines = [[_name(cell) for cell in row] for row in csv.reader(text, delimiter=sep)]
+            lines = list(csv.reader(text, delimiter=sep))
         except csv.Error as error:
             raise InputError(f"{path} is no table: {error}: is a quote left open?") from None
-    first = next((number for number, row in enumerate(lines) if any(row)), 0)
+    first = next((n for n, row in enumerate(lines) if any(map(str.strip, row))), 0)
     cells = lines[first] if lines else []
-    if not any(cells):
+    if not any(map(str.strip, cells)):
         raise InputError(f"{path} is empty, expected a header and rows of prices.")
     others = [sign for sign in ";\t|," if sign != sep and sign in "".join(cells)]
     if len(cells) < 2 and others:
@@ -82,10 +82,10 @@ def read_header(path: Path, sep: str) -> Header:
             f"name the right one with --sep {shown} (and --decimal , for decimal commas)."
         )
     below = lines[first + 1] if len(lines) > first + 1 else []
-    if below and {cells[0].lower(), below[0].lower()} == {"price", "ticker"}:
-        names = [tuple(pair) for pair in zip(cells, below, strict=False)]
+    if below and {_name(cells[0]).lower(), _name(below[0]).lower()} == {"price", "ticker"}:
+        names = [(_name(above), _name(cell)) for above, cell in zip(cells, below, strict=False)]
         return Header([("Date", ""), *names[1:]], first + 3)
-    return Header([(name,) for name in cells], first + 1)
+    return Header([(_name(cell),) for cell in cells], first + 1)
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -1,38 +1,23 @@
-"""The gates of a recurrent layer on a batch."""
-
-from typing import Any
+"""The gates of an LSTM layer on a batch."""
 
 import keras
 import numpy as np
 from keras import ops
 
+from forecast.layers import LSTM
 
-class _GateCell(keras.layers.Layer):
-    """A cell whose output is its gates: i, f, c̃ and o side by side, (B, 4U)."""
-
-    def __init__(self, cell: Any) -> None:
-        super().__init__()
-        self.cell = cell
-        self.state_size = cell.state_size
-        self.output_size = 4 * cell.units
-
-    def call(self, inputs: Any, states: Any) -> Any:
-        h, c, gates = self.cell.step(inputs, states)
-        return ops.concatenate([gates[k] for k in "ifgo"], axis=-1), [h, c]
+#: Names of the gates in telemetry, by the symbols of the layer.
+NAMES = {"i": "input", "f": "forget", "g": "candidate", "o": "output"}
 
 
-def gate_values(
-    model: keras.Model, layer: keras.layers.RNN, x: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Gates (B, T, U) of `layer` on the model's inputs x: input, forget, candidate, output.
+def gate_values(model: keras.Model, layer: keras.layers.RNN, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Gates (B, T, U) of `layer` on the inputs x of a functional model.
 
-    Empty for a layer whose cell does not show its gates.
+    Keys are input, forget, candidate and output. Empty for layers other than
+    `forecast.layers.LSTM`, which do not show their gates.
     """
-    if not hasattr(layer.cell, "step"):
+    if not isinstance(layer, LSTM):
         return {}
-    recorder = keras.layers.RNN(_GateCell(layer.cell), return_sequences=True)
     inner = keras.Model(model.inputs, layer.input)
-    values = ops.convert_to_numpy(recorder(inner(x, training=False)))  # (B, T, 4U)
-    return dict(
-        zip(("input", "forget", "candidate", "output"), np.split(values, 4, axis=-1), strict=True)
-    )
+    gates = layer(inner(keras.tree.flatten(x), training=False), return_gates=True)[-1]
+    return {name: ops.convert_to_numpy(gates[symbol]) for symbol, name in NAMES.items()}

@@ -36,8 +36,8 @@ class NeuralForecaster(Forecaster):
         validation_start: first session of the validation part, which decides when to stop.
         report: shows the progress of the training.
 
-    After `fit`: ``network_``, ``market_`` (tickers trained on), ``history_`` (epoch, loss, val_loss), ``telemetry_`` (frame),
-    ``first_losses_`` (losses of the first two steps), ``fit_seconds_``, ``step_ms_``.
+    After `fit`: ``network_``, ``market_`` (tickers trained on), ``history_`` (epoch, loss,
+    val_loss), ``telemetry_`` (frame), ``first_losses_`` (losses of the first two steps), ``fit_seconds_``, ``step_ms_``.
     """
 
     def __init__(

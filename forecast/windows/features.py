@@ -51,9 +51,8 @@ def causal_features(panel: Panel, market: Sequence[str] = ()) -> Features:
 
     In units of the ticker's own volatility σ (decay 0.94) or as log ratios to it:
     ``shock`` r_t/σ_{t−1} (asinh), ``volatility_4/60/330`` log of a faster or slower σ over σ,
-    ``range`` log of the Parkinson (1980)
-    range volatility over σ (only when highs and lows are there), ``market_shock`` and
-    ``market_volatility`` the same for the market.
+    ``range`` log of the Parkinson (1980) range volatility over σ (only when there are prices
+    high and low), ``market_shock`` and ``market_volatility`` the same for the market.
     """
     returns = log_returns(panel)
     raw = ewma_volatility(returns)
@@ -65,15 +64,15 @@ def causal_features(panel: Panel, market: Sequence[str] = ()) -> Features:
         "volatility_4": _log_ratio(ewma_volatility(returns, FAST), sigma),
         "volatility_60": _log_ratio(ewma_volatility(returns, SLOW), sigma),
         "volatility_330": _log_ratio(long_run, sigma),
-        "momentum_20": _arcsinh(returns.rolling(20, min_periods=1).sum() / (sigma * 20**0.5)),
     }
-    if {"high", "low"} <= set(panel.fields):
+    if panel.scale == "log" and {"high", "low"} <= set(panel.fields):
         columns["range"] = _log_ratio(_parkinson(panel), sigma)
-    market = returns.mean(axis=1).to_frame("market")
-    market_sigma = ewma_volatility(market).clip(lower=FLOOR)
+    members = [ticker for ticker in panel.tickers if ticker in set(market)] or panel.tickers
+    mean = returns[members].mean(axis=1).to_frame("market")
+    mean_sigma = ewma_volatility(mean).clip(lower=FLOOR)
     shared = {
-        "market_shock": _arcsinh(market / market_sigma.shift(1)),
-        "market_volatility": _log_ratio(ewma_volatility(market, FAST), market_sigma),
+        "market_shock": _arcsinh(mean / mean_sigma.shift(1)),
+        "market_volatility": _log_ratio(ewma_volatility(mean, FAST), mean_sigma),
     }
     names = (*columns, *shared)
     values = np.zeros((len(panel.tickers), len(panel.sessions), len(names)), np.float32)

@@ -1,9 +1,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from arch.bootstrap import MCS
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from forecast.evaluation.significance import diebold_mariano, skill_table, verdict_of
+from forecast.evaluation.significance import (
+    confidence_set,
+    diebold_mariano,
+    holm,
+    power_notes,
+    skill_table,
+    ticker_table,
+    verdict_of,
+)
 
 
 def plain_diebold_mariano(a, b, h):
@@ -115,3 +125,69 @@ def test_a_model_without_any_forecast_gets_a_row_that_says_so():
     row = skill_table(table, ["m"], ["b"]).iloc[0]
     assert row["verdict"] == "not distinguishable"
     assert row["reason"] == "no forecast with a known outcome"
+
+
+def test_holm_equals_statsmodels():
+    p = np.random.default_rng(5).uniform(0, 0.1, 20)
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-12)
+    assert holm(np.array([])).size == 0
+
+
+def test_the_ticker_table_corrects_over_the_tickers_of_a_comparison():
+    rng = np.random.default_rng(6)
+    days = pd.bdate_range("2020-01-01", periods=200)
+    parts = []
+    for n, ticker in enumerate("ABCDEF"):
+        base = rng.gamma(2, 1, 200)
+        other = base - (0.6 if n == 0 else 0.0) + rng.normal(0, 1, 200)
+        for model, loss in (("m", other), ("b", base)):
+            parts.append(
+                pd.DataFrame(
+                    {"unique_id": ticker, "cutoff": days, "h": 1, "model": model, "crps": loss}
+                )
+            )
+    table = pd.concat(parts, ignore_index=True)
+    got = ticker_table(table, ["m"], ["b"]).set_index("unique_id")
+    for ticker in "ABCDEF":
+        alone = skill_table(table[table["unique_id"] == ticker], ["m"], ["b"]).iloc[0]
+        assert got.loc[ticker, "p_value"] == pytest.approx(alone["p_value"])
+    expected = multipletests(got["p_value"], method="holm")[1]
+    np.testing.assert_allclose(got["p_holm"], expected)
+    assert got.loc["A", "verdict"] == "better"
+    assert (got["p_holm"] >= got["p_value"]).all()
+
+
+def test_the_confidence_set_keeps_the_best_and_drops_the_worst():
+    rng = np.random.default_rng(7)
+    base = rng.gamma(2, 1, 300)
+    losses = {
+        "best": base,
+        "level": base + rng.normal(0, 0.5, 300),
+        "worst": base + 0.5 + rng.normal(0, 0.5, 300),
+    }
+    table = pd.concat([score_rows(losses), score_rows(losses, h=200)], ignore_index=True)
+    got = confidence_set(table).set_index("model")
+    assert set(got["h"]) == {1}  # 300 dates are too few 200 sessions ahead
+    assert got["included"].to_dict() == {"best": True, "level": True, "worst": False}
+    mcs = MCS(pd.DataFrame(losses), 0.1, block_size=7, seed=0)
+    mcs.compute()
+    assert set(mcs.included) == {"best", "level"}
+    assert got["p_value"].to_dict() == pytest.approx(mcs.pvalues["Pvalue"].to_dict())
+
+
+def test_the_confidence_set_of_one_model_is_empty():
+    assert confidence_set(score_rows({"m": np.ones(50)})).empty
+
+
+def test_a_power_note_says_how_many_sessions_an_edge_would_need():
+    rng = np.random.default_rng(8)
+    base = rng.gamma(20, 0.05, 250)
+    table = score_rows({"m": base + rng.normal(0, 0.2, 250) - 0.005, "b": base})
+    skill = skill_table(table, ["m"], ["b"])
+    (note,) = power_notes(skill)
+    row = skill.iloc[0]
+    needed = 250 * (row["detectable_skill"] / row["crps_skill"]) ** 2
+    assert note.startswith("m against b, 1 sessions ahead: 250 sessions find a skill of")
+    assert f"would need about {needed:,.0f} ({needed / 252:,.0f} years)." in note
+    assert power_notes(skill.assign(verdict="better")) == []
+    assert "is beyond any test" in power_notes(skill.assign(crps_skill=0.0))[0]

@@ -28,6 +28,23 @@ def test_holes_are_rows_of_nan_and_never_filled():
     ]
 
 
+def test_nothing_of_a_row_without_a_close_stays():
+    frame = garch_prices(tickers=1, sessions=300, seed=5)
+    frame.loc[50, "close"] = np.nan
+    panel, repairs = cleaned(frame)
+    assert [each.kind for each in repairs] == ["NaN close"]
+    assert panel.frame.iloc[50].isna().all()
+    assert panel.frame.drop(index=panel.sessions[50]).notna().all(axis=None)
+
+
+def test_repeated_rows_are_no_flat_stretch():
+    frame = one()
+    _, repairs = cleaned(frame.loc[[*range(100), *[99] * 6, *range(100, 200)]])
+    assert [str(each) for each in repairs] == [
+        "S00 2010-05-26: duplicate row: 7 identical rows, 6 dropped"
+    ]
+
+
 def test_a_series_without_an_adjusted_close_has_its_close_as_such():
     panel, _ = cleaned(one())
     pd.testing.assert_frame_equal(panel.field("close"), panel.field("adj_close"))

@@ -208,6 +208,17 @@ def test_a_damaged_cache_is_downloaded_anew(yahoo, connection):
     assert load_cached(connection.folder, "AAPL") is not None
 
 
+def test_a_cache_whose_numbers_were_changed_is_downloaded_anew(yahoo, connection):
+    found, _ = fetch(["AAPL"], START, None, connection, NOW)
+    (path,) = connection.folder.glob("*.parquet")
+    rows = pd.read_parquet(path)
+    rows.iloc[5, 3] *= 1.001
+    rows.to_parquet(path)
+    again, outcomes = fetch(["AAPL"], START, None, connection, NOW)
+    assert outcomes[0].status == "fetched"
+    assert again["AAPL"].sha256 == found["AAPL"].sha256
+
+
 def test_a_cache_that_cannot_be_written_is_said(yahoo, connection, tmp_path):
     (tmp_path / "file").write_text("")
     blocked = replace(connection, folder=tmp_path / "file" / "cache")

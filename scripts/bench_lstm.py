@@ -1,0 +1,289 @@
+"""Time forecast.layers.LSTM against keras.layers.LSTM, torch.nn.LSTM and bare matrix products.
+
+    python scripts/bench_lstm.py                 five shapes, a few minutes; writes bench_lstm.json
+    python scripts/bench_lstm.py --quick         two shapes, under a minute
+    python scripts/bench_lstm.py --last          the layer returns its last output only
+
+A training step is one of `model.fit`: LSTM, Dense(1), mean squared error, Adam. Contestants take
+turns, some steps each, so that whatever else the machine does falls on all of them; the median
+counts. torch is timed when it can be imported (extra `peers`), with as many threads as there are
+cores. Close other programs first.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from forecast.layers import LSTM, Monitor
+
+#: batch × steps × features × units
+SHAPES = [(64, 60, 8, 64), (32, 60, 4, 50), (64, 160, 8, 48), (128, 250, 16, 128), (256, 60, 8, 32)]
+QUICK_SHAPES = SHAPES[:2]
+Shape = tuple[int, int, int, int]
+#: Runs some steps and returns the seconds each took.
+Contestant = Callable[[int], list[float]]
+
+
+class StepTimes(keras.callbacks.Callback):
+    """Seconds between the ends of batches: a whole step as `fit` runs it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Note the time."""
+        self.ends.append(time.perf_counter())
+
+    on_predict_batch_end = on_train_batch_end
+
+    def seconds(self) -> list[float]:
+        """Return the length of every step but the first, which also starts the epoch."""
+        return list(np.diff(self.ends))
+
+
+def build(cell: type[keras.layers.LSTM], shape: Shape, last: bool) -> keras.Sequential:
+    """Return the model that is timed, not yet compiled."""
+    _, steps, features, units = shape
+    layers = [cell(units, return_sequences=not last), keras.layers.Dense(1)]
+    return keras.Sequential([keras.Input((steps, features)), *layers])
+
+
+def data(shape: Shape, batches: int, last: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs ``(batches · N, T, F)`` and targets."""
+    rows, steps, features, _ = shape
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows * batches, steps, features)).astype("float32")
+    return x, x[:, -1, :1].copy() if last else x[:, :, :1].copy()
+
+
+def training(
+    cell: type[keras.layers.LSTM], shape: Shape, last: bool, jit: bool = False, every: int = 0
+) -> Contestant:
+    """Return a contestant that trains by `fit`; `every` > 0 attaches a monitor."""
+    model = build(cell, shape, last)
+    if every:
+        model.layers[0].attach(Monitor(every=every))
+    model.compile("adam", "mse", jit_compile=jit or "auto")
+
+    def run(steps: int) -> list[float]:
+        times = StepTimes()
+        x, y = data(shape, steps + 1, last)
+        model.fit(x, y, batch_size=shape[0], shuffle=False, verbose=0, callbacks=[times])
+        return times.seconds()
+
+    return run
+
+
+def predicting(cell: type[keras.layers.LSTM], shape: Shape, last: bool) -> Contestant:
+    """Return a contestant that runs forwards only, by `predict`."""
+    model = build(cell, shape, last)
+
+    def run(steps: int) -> list[float]:
+        times = StepTimes()
+        x, _ = data(shape, steps + 1, last)
+        model.predict(x, batch_size=shape[0], verbose=0, callbacks=[times])
+        return times.seconds()
+
+    return run
+
+
+def torch_training(shape: Shape, last: bool, train: bool = True) -> Contestant:
+    """Return the same model and step in torch."""
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    _, _, features, units = shape
+    layer = torch.nn.LSTM(features, units, batch_first=True)
+    dense = torch.nn.Linear(units, 1)
+    adam = torch.optim.Adam([*layer.parameters(), *dense.parameters()])
+
+    def step(x: Any, y: Any) -> None:
+        h, _ = layer(x)
+        loss = torch.nn.functional.mse_loss(dense(h[:, -1] if last else h), y)
+        if train:
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+
+    def run(steps: int) -> list[float]:
+        x, y = (torch.from_numpy(part) for part in data(shape, 1, last))
+        with torch.set_grad_enabled(train):
+            return timed(lambda: step(x, y), steps)
+
+    return run
+
+
+def bare_products(shape: Shape) -> Contestant:
+    """Return three matrix products of the layer's size: a training step cannot cost less."""
+    rows, steps, features, units = shape
+    x = tf.random.normal([rows * steps, features + units])
+    w = tf.random.normal([features + units, 4 * units])
+    z = tf.random.normal([rows * steps, 4 * units])
+
+    @tf.function
+    def products() -> list[tf.Tensor]:
+        return [x @ w, tf.matmul(z, w, transpose_b=True), tf.matmul(x, z, transpose_a=True)]
+
+    return lambda n: timed(lambda: [part.numpy() for part in products()], n)
+
+
+def timed(step: Callable[[], object], steps: int) -> list[float]:
+    """Return the seconds each of `steps` calls took, after one that does not count."""
+    step()
+    seconds = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def alternate(
+    contestants: dict[str, Contestant], rounds: int, steps: int, average: bool = False
+) -> dict[str, float]:
+    """Return milliseconds per step: the median, or the median of the averages of the rounds."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for run in contestants.values():
+        run(3)  # compile and warm up
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            taken = run(steps)
+            seconds[name] += [float(np.mean(taken))] if average else taken
+    return {name: 1e3 * float(np.median(taken)) for name, taken in seconds.items()}
+
+
+def compare(shape: Shape, last: bool, rounds: int) -> dict[str, dict[str, float]]:
+    """Return milliseconds per step of every contestant at one shape."""
+    steps = 6 if shape[0] * shape[1] * shape[3] > 1e6 else 10
+    train = {
+        "keras": training(keras.layers.LSTM, shape, last),
+        "keras jit": training(keras.layers.LSTM, shape, last, jit=True),
+        "ours": training(LSTM, shape, last),
+    }
+    forward = {
+        "keras": predicting(keras.layers.LSTM, shape, last),
+        "ours": predicting(LSTM, shape, last),
+    }
+    if find_spec("torch"):
+        train["torch"] = torch_training(shape, last)
+        forward["torch"] = torch_training(shape, last, train=False)
+    train["three products"] = bare_products(shape)
+    monitored = {
+        "none": training(LSTM, shape, last),
+        "every 10": training(LSTM, shape, last, every=10),
+        "every 1": training(LSTM, shape, last, every=1),
+    }
+    return {
+        "train": alternate(train, rounds, steps),
+        "forward": alternate(forward, rounds, steps),
+        # 10 steps, one of them sampled, at any offset: averages hold its share of the cost
+        "monitor": alternate(monitored, 2 * rounds, 10, average=True),
+    }
+
+
+def child(name: str, shape: Shape, last: bool) -> None:
+    """Train in this fresh process; print the seconds of the first step and the peak memory."""
+    run = training({"keras": keras.layers.LSTM, "ours": LSTM}[name], shape, last)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    run(1)
+    first = time.perf_counter() - start
+    start = time.perf_counter()
+    run(1)
+    again = time.perf_counter() - start
+    run(8)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        json.dumps(
+            {"first_s": first - again, "peak_mb": peak / 1e3, "grown_mb": (peak - before) / 1e3}
+        )
+    )
+
+
+def fresh(name: str, shape: Shape, last: bool) -> dict[str, float]:
+    """Return what `child` prints."""
+    command = [sys.executable, __file__, "--child", name, *map(str, shape), *["--last"] * last]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def ratios(times: dict[str, float], base: str) -> dict[str, float]:
+    """Return every time over that of `base`."""
+    return {name: value / times[base] for name, value in times.items()}
+
+
+def summary(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return geometric means over the shapes of all ratios."""
+    bases = {"train": "keras", "forward": "keras", "monitor": "none"}
+    means = {}
+    for part, base in bases.items():
+        logs = [np.log(list(ratios(row[part], base).values())) for row in rows.values()]
+        names = next(iter(rows.values()))[part]
+        means[part] = dict(zip(names, np.exp(np.mean(logs, 0)).tolist(), strict=True))
+    return means
+
+
+def show(label: str, row: dict[str, Any]) -> None:
+    """Print one shape: milliseconds of the base, then the ratios to it."""
+    print(f"\n{label}")
+    for part, base in (("train", "keras"), ("forward", "keras"), ("monitor", "none")):
+        cells = "  ".join(f"{k} {v:.3f}" for k, v in ratios(row[part], base).items() if k != base)
+        print(f"  {part:8} {base} {row[part][base]:8.2f} ms   × {cells}")
+    if "fresh" in row:
+        cells = "   ".join(
+            f"{k}: first step {v['first_s']:.2f} s, peak {v['peak_mb']:.0f} MB "
+            f"(training {v['grown_mb']:.0f})"
+            for k, v in row["fresh"].items()
+        )
+        print(f"  fresh    {cells}", flush=True)
+
+
+def main() -> None:
+    """Run the benchmark and write its JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two small shapes, few rounds")
+    parser.add_argument("--last", action="store_true", help="return the last output only")
+    parser.add_argument("--shape", nargs=4, type=int, action="append", metavar=("N", "T", "F", "U"))
+    parser.add_argument("--rounds", type=int, help="turns of each contestant (default: 8)")
+    parser.add_argument("--out", type=Path, default=Path("bench_lstm.json"))
+    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        n, t, f, u = map(int, args.child[1:])
+        child(args.child[0], (n, t, f, u), args.last)
+        return
+    shapes = [tuple(s) for s in args.shape or (QUICK_SHAPES if args.quick else SHAPES)]
+    rounds = args.rounds or (3 if args.quick else 8)
+    rows: dict[str, dict[str, Any]] = {}
+    for shape in shapes:
+        label = "×".join(map(str, shape))
+        rows[label] = compare(shape, args.last, rounds)
+        rows[label]["fresh"] = {name: fresh(name, shape, args.last) for name in ("keras", "ours")}
+        show(label, rows[label])
+        keras.backend.clear_session()
+    means = summary(rows)
+    print("\ngeometric means")
+    for part, values in means.items():
+        print(f"  {part:8} " + "  ".join(f"{k} {v:.3f}" for k, v in values.items()))
+    result = {"shapes": rows, "geometric_means": means, "cores": len(os.sched_getaffinity(0))}
+    args.out.write_text(json.dumps(result, indent=1))
+    print(f"\nwritten: {args.out}")
+
+
+if __name__ == "__main__":
+    main()

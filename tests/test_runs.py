@@ -1,0 +1,212 @@
+import json
+import os
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast import runs
+from forecast.errors import InputError
+from forecast.settings import Settings
+
+
+def finish(runs_dir, name):
+    """Write the smallest folder that counts as a run."""
+    with runs.new_run(runs_dir, name) as folder:
+        runs.write_json(folder / "manifest.json", {"files": {}})
+    return runs_dir / name
+
+
+def everything(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_run_appears_under_its_name_only_when_it_is_whole(tmp_path):
+    with runs.new_run(tmp_path / "runs", "first") as folder:
+        (folder / "a.txt").write_text("a")
+        assert not (tmp_path / "runs" / "first").exists()
+    assert everything(tmp_path / "runs") == ["first", "latest"]
+    assert (tmp_path / "runs" / "first" / "a.txt").read_text() == "a"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, InputError, KeyboardInterrupt, SystemExit])
+def test_a_run_that_fails_leaves_nothing_behind(tmp_path, failure):
+    finish(tmp_path, "old")
+    with pytest.raises(failure), runs.new_run(tmp_path, "new") as folder:
+        (folder / "models").mkdir()
+        (folder / "models" / "half.keras").write_bytes(b"1")
+        raise failure
+    assert everything(tmp_path) == ["latest", "old"]
+    assert (tmp_path / "latest").resolve().name == "old"
+
+
+def test_latest_points_at_the_newest_run_and_moves_with_the_folder(tmp_path):
+    for name in ("b", "a"):
+        finish(tmp_path / "runs", name)
+        assert (tmp_path / "runs" / "latest").readlink() == Path(name)
+    (tmp_path / "runs").rename(tmp_path / "moved")
+    assert (tmp_path / "moved" / "latest" / "manifest.json").is_file()
+
+
+def test_without_symbolic_links_the_run_is_still_there(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    finish(tmp_path, "a")
+    assert everything(tmp_path) == ["a"]
+
+
+def test_a_folder_that_is_called_latest_is_left_alone(tmp_path):
+    (tmp_path / "latest").mkdir()
+    finish(tmp_path, "a")
+    assert everything(tmp_path) == ["a", "latest"]
+
+
+def test_a_name_that_exists_is_refused_before_any_work(tmp_path):
+    finish(tmp_path, "a")
+    with pytest.raises(InputError, match=r"the run .*a exists; choose another --name or delete"):
+        finish(tmp_path, "a")
+
+
+def test_the_name_of_the_link_is_no_name_for_a_run(tmp_path):
+    with pytest.raises(InputError, match="--name latest is kept for the link to the newest run"):
+        finish(tmp_path, "latest")
+    assert everything(tmp_path) == []
+
+
+def test_a_file_in_the_place_of_the_runs_folder_is_told(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(InputError, match=r"cannot be written: .*; choose another --runs-dir"):
+        finish(tmp_path / "runs", "a")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_to_write_is_told(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="cannot be written: Permission denied"):
+        finish(tmp_path, "a")
+
+
+def test_a_run_is_found_by_path_by_name_and_as_the_newest(tmp_path):
+    old, new = finish(tmp_path, "old"), finish(tmp_path, "new")
+    assert runs.find_run(old, tmp_path / "elsewhere") == old
+    assert runs.find_run(Path("old"), tmp_path) == old
+    assert runs.find_run(None, tmp_path) == new
+    assert runs.find_run(tmp_path / "latest", tmp_path) == new
+
+
+def test_without_any_run_the_user_is_told_to_train_first(tmp_path):
+    with pytest.raises(InputError, match=r"no run at .*latest; train first: forecast train"):
+        runs.find_run(None, tmp_path / "nowhere")
+
+
+def test_for_an_unknown_run_those_there_are_listed_without_drafts_and_links(tmp_path):
+    finish(tmp_path, "one")
+    finish(tmp_path, "two")
+    draft = tmp_path / ".three.1.partial"
+    draft.mkdir()
+    (draft / "manifest.json").write_text("{}")
+    with pytest.raises(InputError, match=r"no run at three; runs there are: one, two\.$"):
+        runs.find_run(Path("three"), tmp_path)
+
+
+def test_a_folder_without_a_manifest_is_no_run(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match="no run at"):
+        runs.find_run(tmp_path / "a", tmp_path)
+
+
+def test_the_default_name_is_time_and_source():
+    now = datetime(2026, 1, 31, 17, 5, 9)
+    assert runs.default_name("bundled", now) == "2026-01-31_17-05-09_bundled"
+    assert Settings(name=runs.default_name("sp500")).name
+
+
+def test_json_knows_no_nan_and_no_numpy(tmp_path):
+    path = tmp_path / "a.json"
+    content = {
+        "b": [float("nan"), np.float32(0.5), float("-inf"), np.int64(3)],
+        "a": {1: None, "x": (True, np.bool_(False), "NaN")},
+    }
+    runs.write_json(path, content)
+    assert path.read_text().index('"a"') < path.read_text().index('"b"')
+    assert json.loads(path.read_text(), parse_constant=pytest.fail) == {
+        "a": {"1": None, "x": [True, False, "NaN"]},
+        "b": [None, 0.5, None, 3],
+    }
+    assert runs.read_json(path)["b"][3] == 3
+
+
+def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "a.json"
+    runs.write_json(path, {"old": 1})
+    with pytest.raises(TypeError):
+        runs.write_json(path, {"new": object()})
+    assert runs.read_json(path) == {"old": 1}
+    assert everything(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_frame_is_written_without_its_index_and_nothing_beside_it(tmp_path, suffix):
+    frame = pd.DataFrame({"x": [1.5, np.nan], "name": ["a", "b"]}, index=[7, 8])
+    path = tmp_path / f"a.{suffix}"
+    runs.write_frame(path, frame)
+    read = pd.read_csv(path) if suffix == "csv" else pd.read_parquet(path)
+    pd.testing.assert_frame_equal(read, frame.reset_index(drop=True))
+    assert everything(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("content", [None, "{", ""])
+def test_a_manifest_that_is_missing_or_damaged_is_told(tmp_path, content):
+    path = tmp_path / "manifest.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=r"manifest.json cannot be read: .*; train the run again"):
+        runs.read_json(path)
+
+
+def test_settings_come_back_as_they_were(tmp_path):
+    settings = Settings(
+        source="csv", csv=("a b.csv",), start=date(2001, 2, 3), tickers=("ON", "1e3"), name="1"
+    )
+    runs.write_settings(tmp_path, settings)
+    assert runs.read_settings(tmp_path) == settings
+
+
+@pytest.mark.parametrize("content", ["units: nonsense", "units: [", "- 1", "unitz: 1", None])
+def test_settings_that_were_spoiled_are_told(tmp_path, content):
+    if content is not None:
+        (tmp_path / "settings.yaml").write_text(content)
+    with pytest.raises(InputError, match=r"settings.yaml cannot be read"):
+        runs.read_settings(tmp_path)
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    model = tmp_path / "a.keras"
+    model.write_bytes(b"weights")
+    runs.write_json(tmp_path / "manifest.json", {"files": {"a.keras": runs.file_sha256(model)}})
+    assert runs.check_file(tmp_path, "a.keras") == model
+    model.write_bytes(b"weighty")
+    with pytest.raises(InputError, match=r"a.keras was changed since it was written"):
+        runs.check_file(tmp_path, "a.keras")
+
+
+def test_a_file_the_manifest_does_not_know_is_not_trusted(tmp_path):
+    runs.write_json(tmp_path / "manifest.json", {"files": {}})
+    (tmp_path / "b.keras").write_bytes(b"weights")
+    with pytest.raises(InputError, match="do not trust it"):
+        runs.check_file(tmp_path, "b.keras")
+    with pytest.raises(InputError, match=r"c.keras is missing; train the run again"):
+        runs.check_file(tmp_path, "c.keras")
+
+
+@pytest.mark.parametrize(
+    ("ticker", "stem"),
+    [("AAPL", "AAPL"), ("BRK-B", "BRK-B"), ("^GSPC", "_GSPC"), ("../a/b", ".._a_b")],
+)
+def test_a_file_name_for_a_ticker_holds_no_sign_that_means_something(ticker, stem):
+    assert runs.file_stem(ticker) == stem
+    assert len(runs.file_stem(ticker * 50)) <= 60
