@@ -140,14 +140,13 @@ def no_skill(
 
     The reference is the distribution of all h-session returns of the ticker, later ones too.
     """
-    first = made_up.sessions[made_up.sessions.searchsorted(until, side="right")]
+    first = made_up.sessions[int(made_up.sessions.searchsorted(until, side="right"))]
     cutoffs = make_cutoffs(made_up, first, horizon=max(horizons))
     model = fit(made_up, until)
     backtest = walk_forward({"model": model}, made_up, cutoffs, horizons)
     _, ticker = made_up.locate(cutoffs)
     truth = [
-        np.nanquantile(made_up.level[h:] - made_up.level[:-h], LEVELS, axis=0).T[ticker]
-        for h in horizons
+        pd.DataFrame(made_up.level).diff(h).quantile(LEVELS).to_numpy().T[ticker] for h in horizons
     ]
     quantiles = backtest.quantiles | {"truth": np.stack(truth, axis=1).astype(np.float32)}
     backtest = replace(backtest, quantiles=quantiles)
@@ -172,9 +171,9 @@ def noise_after(panel: Panel, day: pd.Timestamp, seed: int) -> Panel:
 
 def random_walk(panel: Panel, rng: np.random.Generator) -> Panel:
     """Return the panel with normal returns of each ticker's own deviation, without drift."""
-    returns = log_returns(panel).to_numpy()
-    drawn = np.nanstd(returns, axis=0) * rng.standard_normal(returns.shape)
-    return _with_returns(panel, np.where(np.isnan(returns), np.nan, drawn))
+    returns = log_returns(panel)
+    drawn = returns.std().to_numpy() * rng.standard_normal(returns.shape)
+    return _with_returns(panel, np.where(returns.isna(), np.nan, drawn))
 
 
 def shuffled(panel: Panel, rng: np.random.Generator) -> Panel:

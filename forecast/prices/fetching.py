@@ -49,6 +49,11 @@ def read_yahoo(
     Raises InputError when there is nothing at all, with an outcome per ticker.
     """
     start = settings.start or FIRST_DAY
+    if settings.end is not None and settings.end <= start:
+        raise InputError(
+            f"Prices from Yahoo begin on {start} unless told otherwise, after --end "
+            f"{settings.end}: name the first session with --start."
+        )
     found, outcomes = fetch(settings.tickers, start, settings.end, connection, now)
     if not found:
         told = "; ".join(f"{each.ticker}: {each.detail}" for each in outcomes[:5])
@@ -88,7 +93,7 @@ def fetch(
     connection = connection or Connection()
     folder = connection.folder or cache_folder()
     connection = replace(connection, folder=folder)
-    span = pd.Timestamp(start), min(pd.Timestamp(end or date.max), now.tz_localize(None)) + _DAY
+    span = pd.Timestamp(start), min(pd.Timestamp(end or date.max), now.tz_convert(None)) + _DAY
     found: dict[str, Cached] = {}
     outcomes: list[Outcome] = []
     stopped: YahooError | None = None

@@ -50,10 +50,11 @@ def _between(
         return rows
     start, end = pd.Timestamp(settings.start or "1678"), pd.Timestamp(settings.end or "2262")
     kept = {name: each[(each.index >= start) & (each.index <= end)] for name, each in rows.items()}
-    absent = [name for name, each in kept.items() if each.empty]
+    absent = [name for name, each in kept.items() if each.empty and len(rows[name])]
     if absent and (settings.tickers or len(absent) == len(rows)):
-        days = [rows[name].index for name in absent if len(rows[name])]
-        raise no_sessions(absent, (settings.start, settings.end), days)
+        raise no_sessions(
+            absent, (settings.start, settings.end), [rows[name].index for name in absent]
+        )
     for name in absent:
         first, last = rows[name].index.min(), rows[name].index.max()
         detail = f"no prices in this range, only from {first:%Y-%m-%d} to {last:%Y-%m-%d}"

@@ -89,6 +89,8 @@ class Panel:
             chosen = choose_tickers(self.tickers, tickers)
             frame = frame.loc[:, frame.columns.isin(chosen, level="unique_id")]
             seen = np.flatnonzero(_field(frame, "adj_close").notna().any(axis=1))
+            if not seen.size:
+                raise no_sessions(chosen, (frame.index[0].date(), frame.index[-1].date()), [])
             frame = frame.iloc[seen[0] : seen[-1] + 1]
         inside = frame.loc[_timestamp(start) : _timestamp(end)]
         if inside.empty:

@@ -12,6 +12,8 @@ from forecast.prices.panel import Panel
 DECAY = 0.94
 #: Decays of the other volatilities: about 4, 60 and 330 sessions of memory.
 FAST, SLOW, LONG = 0.80, 0.985, 0.997
+#: Sessions in a quarter: companies report about this often.
+QUARTER = 63
 #: Sessions a volatility needs before it is trusted.
 BURN_IN = 20
 #: The volatility never falls below this share of its long-run value, so that a flat stretch
@@ -49,30 +51,37 @@ def causal_features(panel: Panel, market: Sequence[str] = ()) -> Features:
     `market` names the tickers whose mean is the market; those not in the panel are passed over,
     and without any of them it is the mean of all.
 
-    In units of the ticker's own volatility σ (decay 0.94) or as log ratios to it:
-    ``shock`` r_t/σ_{t−1} (asinh), ``volatility_4/60/330`` log of a faster or slower σ over σ,
-    ``range`` log of the Parkinson (1980) range volatility over σ (only when there are prices
-    high and low), ``market_shock`` and ``market_volatility`` the same for the market.
+    In units of the ticker's own volatility σ (decay 0.94) or as log ratios to it: ``shock``
+    r_t/σ_{t−1} (asinh), ``volatility_4/60/330`` a faster or slower σ over σ, ``relative`` σ over
+    that of the market, ``echo_1/5`` mean |shock| about a quarter (63 sessions) before the next 1
+    or 5 sessions, when the company last reported; and ``range``, the Parkinson (1980) range
+    volatility over σ, when highs and lows are there. The same for all tickers: the market's
+    ``market_shock`` and ``market_volatility_4/60/330``, and ``dispersion``, the spread of the
+    tickers' shocks.
     """
     returns = log_returns(panel)
     raw = ewma_volatility(returns)
-    long_run = ewma_volatility(returns, LONG)
-    floor = (FLOOR_SHARE * long_run).clip(lower=FLOOR)
+    floor = (FLOOR_SHARE * ewma_volatility(returns, LONG)).clip(lower=FLOOR)
     sigma = raw.where(raw > floor, floor)
-    columns = {
-        "shock": _arcsinh(returns / sigma.shift(1)),
-        "volatility_4": _log_ratio(ewma_volatility(returns, FAST), sigma),
-        "volatility_60": _log_ratio(ewma_volatility(returns, SLOW), sigma),
-        "volatility_330": _log_ratio(long_run, sigma),
-    }
-    if panel.scale == "log" and {"high", "low"} <= set(panel.fields):
-        columns["range"] = _log_ratio(_parkinson(panel), sigma)
     members = [ticker for ticker in panel.tickers if ticker in set(market)] or panel.tickers
     mean = returns[members].mean(axis=1).to_frame("market")
     mean_sigma = ewma_volatility(mean).clip(lower=FLOOR)
+
+    shock = _arcsinh(returns / sigma.shift(1))
+    size = shock.abs()
+    columns = {
+        "shock": shock,
+        **_volatilities("volatility", returns, sigma),
+        "relative": _log_ratio(sigma, pd.concat([mean_sigma] * len(panel.tickers), axis=1)),
+        "echo_1": size.rolling(5, min_periods=1).mean().shift(QUARTER - 3),
+        "echo_5": size.rolling(9, min_periods=1).mean().shift(QUARTER - 9),
+    }
+    if panel.scale == "log" and {"high", "low"} <= set(panel.fields):
+        columns["range"] = _log_ratio(_parkinson(panel), sigma)
     shared = {
         "market_shock": _arcsinh(mean / mean_sigma.shift(1)),
-        "market_volatility": _log_ratio(ewma_volatility(mean, FAST), mean_sigma),
+        **_volatilities("market_volatility", mean, mean_sigma),
+        "dispersion": shock[members].std(axis=1).to_frame(),
     }
     names = (*columns, *shared)
     values = np.zeros((len(panel.tickers), len(panel.sessions), len(names)), np.float32)
@@ -81,15 +90,22 @@ def causal_features(panel: Panel, market: Sequence[str] = ()) -> Features:
     return Features(values, names, sigma.to_numpy().T.copy())
 
 
-def _arcsinh(shock: pd.DataFrame) -> np.ndarray:
+def _arcsinh(shock: pd.DataFrame) -> pd.DataFrame:
     """The identity for small shocks, a logarithm for large ones."""
-    return np.arcsinh(shock.to_numpy())
+    return pd.DataFrame(np.arcsinh(shock.to_numpy()), shock.index, shock.columns)
 
 
-def _log_ratio(volatility: pd.DataFrame, sigma: pd.DataFrame) -> np.ndarray:
+def _volatilities(name: str, returns: pd.DataFrame, sigma: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Log ratios to σ of volatilities with about 4, 60 and 330 sessions of memory."""
+    decays = {f"{name}_4": FAST, f"{name}_60": SLOW, f"{name}_330": LONG}
+    return {key: _log_ratio(ewma_volatility(returns, d), sigma) for key, d in decays.items()}
+
+
+def _log_ratio(volatility: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
     """Log of one volatility over another, kept within e^±3 where one of them vanishes."""
-    ratio = (volatility / sigma).to_numpy()
-    return np.log(np.maximum(ratio, 1e-12)).clip(-3, 3)
+    ratio = volatility.to_numpy() / sigma.to_numpy()
+    log = np.log(np.maximum(ratio, 1e-12)).clip(-3, 3)
+    return pd.DataFrame(log, volatility.index, volatility.columns)
 
 
 def _parkinson(panel: Panel) -> pd.DataFrame:

@@ -51,6 +51,16 @@ def test_a_series_without_prices_in_the_range_that_was_asked_for_is_an_error():
         load_prices(PriceSettings(tickers=("FB", "AAPL"), end=date(2003, 12, 31)))
 
 
+def test_a_column_without_any_value_is_an_error_with_and_without_a_range(tmp_path):
+    path = tmp_path / "wide.csv"
+    days = pd.bdate_range("2024-04-01", "2024-05-17")
+    pd.DataFrame({"Date": days, "AAA": 100.0 + days.day, "BBB": None}).to_csv(path, index=False)
+    given = PriceSettings(source="csv", csv=(path,))
+    for each in (given, given.model_copy(update={"start": date(2024, 4, 10)})):
+        with pytest.raises(InputError, match="BBB has 0 rows with a close, expected 2 at least"):
+            load_prices(each)
+
+
 def test_a_calendar_that_does_not_fit_is_an_error_that_names_a_date():
     with pytest.raises(InputError, match=r"AAPL 2000-04-24: not a session of XLON but a holiday"):
         load_prices(PriceSettings(calendar="XLON"))

@@ -77,6 +77,11 @@ def test_select_of_dates_without_sessions_names_the_range_there_is(panel):
         panel.select(start="2020-01-01")
 
 
+def test_select_of_a_ticker_without_a_price_in_the_panel_says_so(panel):
+    with pytest.raises(InputError, match=r"No session of S02 from 2010-01-04 to 2010-01-15"):
+        panel.select(end="2010-01-15").select(["S02"])
+
+
 def test_locate_gives_the_positions_of_each_cutoff(panel):
     cutoffs = pd.DataFrame(
         {"unique_id": ["S02", "S00"], "cutoff": [panel.sessions[40], panel.sessions[3]]}

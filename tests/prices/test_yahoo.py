@@ -158,6 +158,14 @@ def test_yahoo_without_tickers_says_how_to_name_them():
         read_yahoo(PriceSettings(source="yahoo"))
 
 
+def test_an_end_before_the_usual_beginning_asks_for_a_start():
+    early = PriceSettings(source="yahoo", tickers=("IBM",), end=date(1995, 1, 3))
+    with pytest.raises(
+        InputError, match=r"begin on 2000-01-01 .* --end 1995-01-03: name .* --start"
+    ):
+        read_yahoo(early)
+
+
 def test_what_the_cache_has_is_not_asked_for_again(yahoo, connection):
     fetch(["AAPL"], START, None, connection, NOW)
     asked = len(yahoo.paths)
