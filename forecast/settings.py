@@ -89,7 +89,13 @@ class NetworkSettings(_Settings):
     cell: tuple[Cell, ...] = Field(
         ("lstm", "keras-lstm"), min_length=1, description="recurrent layer; several are compared"
     )
-    units: int = Field(16, ge=1, le=4096, description="units of the recurrent layer")
+    units: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="units of the recurrent layer (default: 8, or 32 from 50,000 training "
+        "sessions over all tickers on)",
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout after the recurrent layer")
 
 

@@ -30,14 +30,11 @@ def panel_slope(y: np.ndarray, x: np.ndarray, date: np.ndarray, lags: int) -> Sl
     from scipy.special import ndtr
     from statsmodels.regression.linear_model import OLS
 
-    order = np.argsort(date, kind="stable")
-    codes = np.unique(date[order], return_inverse=True)[1]
-    if not len(codes) or codes[-1] < 29 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    codes = np.unique(date, return_inverse=True)[1]
+    if not len(codes) or codes.max() < 29 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Slope(np.nan, np.nan)
-    design = np.column_stack([np.ones(len(x)), x[order]])
-    fit = OLS(y[order], design).fit(
-        cov_type="hac-groupsum", cov_kwds={"time": codes, "maxlags": lags}
-    )
+    design = np.column_stack([np.ones(len(x)), x])
+    fit = OLS(y, design).fit(cov_type="hac-groupsum", cov_kwds={"time": codes, "maxlags": lags})
     return Slope(float(fit.params[1]), float(ndtr(-fit.tvalues[1])))
 
 

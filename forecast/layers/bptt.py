@@ -49,9 +49,9 @@ class States(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """What the backward pass needs of every step, each ``(T, N, U)``."""
+    """What the backward pass needs of every step, ``(T, N, U)`` each but the first."""
 
-    h: tf.Tensor
+    driver: tf.Tensor  # [x, 1, h₋₁], what W, b and V were multiplied by, (T, N, F + 1 + U)
     c_by_i: tf.Tensor  # ∂c/∂z_i = g i (1 − i)
     c_by_f: tf.Tensor  # ∂c/∂z_f = c₋₁ f (1 − f)
     c_by_g: tf.Tensor  # ∂c/∂z_c = i (1 − g²)
@@ -70,14 +70,14 @@ def forward(
     """
     steps, units = tf.shape(x)[1], weights.recurrent.shape[0]
     scale, shift = _gate_scale(units, x.dtype)
-    kernel, recurrent, bias = (w * scale for w in weights)
-    x = tf.transpose(x, [1, 0, 2])  # (T, N, F)
+    weight = _joined(weights) * scale  # (F + 1 + U, 4U)
+    x = _with_one(tf.transpose(x, [1, 0, 2]))  # (T, N, F + 1)
     alive = _time_major(live) if plan.masked else None  # (T, N, 1)
 
     def step(t: Any, h_tm1: Any, c_tm1: Any, rows: dict[str, Any]) -> tuple[Any, ...]:
-        # x W stays in the loop: made before it, it would be written to memory and read again.
-        z = x[t] @ kernel + h_tm1 @ recurrent + bias  # (N, 4U)
-        gates = tf.tanh(z) * scale + shift
+        # x W is not made before the loop: it would be written to memory and read again.
+        driver = tf.concat([x[t], h_tm1], 1)  # (N, F + 1 + U)
+        gates = tf.tanh(driver @ weight) * scale + shift  # (N, 4U)
         i, f, g, o = tf.split(gates, 4, axis=1)
         c = f * c_tm1 + i * g
         squashed = tf.tanh(c)
@@ -93,11 +93,12 @@ def forward(
             h, c = tf.where(alive[t], h, h_tm1), tf.where(alive[t], c, c_tm1)
             f = tf.where(alive[t], f, tf.ones_like(f))
             made = {k: tf.where(alive[t], v, tf.zeros_like(v)) for k, v in made.items()}
-        made |= {"h": h, "cells": c, "c_by_c": f, "gates": gates}
+        made |= {"driver": driver, "h": h, "cells": c, "c_by_c": f, "gates": gates}
         return t + 1, h, c, {name: row.write(t, made[name]) for name, row in rows.items()}
 
     widths = {"h": units} if plan.sequence or plan.observe else {}
     widths |= dict.fromkeys(Factors._fields, units) if plan.keep else {}
+    widths |= {"driver": x.shape[2] + units} if plan.keep else {}
     widths |= {"cells": units} if plan.cells or plan.observe else {}
     widths |= {"gates": 4 * units} if plan.observe else {}
     rows = {name: _rows(x, width) for name, width in widths.items()}
@@ -119,10 +120,8 @@ def forward(
 
 def backward(
     plan: Plan,
-    x: tf.Tensor,
     live: tf.Tensor,
     weights: Weights,
-    start: States,
     factors: Factors,
     upstream: dict[str, tf.Tensor],
 ) -> dict[str, Any]:
@@ -132,7 +131,7 @@ def backward(
     every step, h, c, carousel (what reached c along the cell), gated (the rest of it), each
     ``(T, N, U)``, and z ``(T, N, 4U)``.
     """
-    steps, units = tf.shape(x)[1], weights.recurrent.shape[0]
+    steps, units = tf.shape(factors.driver)[0], weights.recurrent.shape[0]
     recurrent_t = tf.transpose(weights.recurrent)
     alive = _time_major(live) if plan.masked else None
     d_sequence = tf.transpose(upstream["h"], [1, 0, 2]) if plan.sequence else None  # (T, N, U)
@@ -156,28 +155,37 @@ def backward(
         return s + 1, d_h_tm1, d_c * at.c_by_c, rows
 
     names = ("z", "h", "c", "carousel", "gated") if plan.observe else ("z",)
-    x_t = tf.transpose(x, [1, 0, 2])
-    rows = {name: _rows(x_t, 4 * units if name == "z" else units) for name in names}
+    rows = {
+        name: _rows(factors.driver, 4 * units if name == "z" else units) for name in names
+    }
     loop = (0, upstream["h_last"], upstream["c_last"], rows)
     _, d_h, d_c, rows = tf.while_loop(lambda s, *_: s < steps, step, loop, maximum_iterations=steps)
     made = {name: row.stack() for name, row in rows.items()}
-    d_x, d_weights = _outside_the_loop(x_t, factors.h, made["z"], weights, start)
+    d_x, d_weights = _outside_the_loop(factors.driver, made["z"], weights)
     result = {"x": d_x, "weights": d_weights, "start": States(d_h, d_c)}
     return result | ({"seen": made} if plan.observe else {})
 
 
 def _outside_the_loop(
-    x: tf.Tensor, h: tf.Tensor, d_z: tf.Tensor, weights: Weights, start: States
+    driver: tf.Tensor, d_z: tf.Tensor, weights: Weights
 ) -> tuple[tf.Tensor, Weights]:
     """Gradients of the inputs and of the weights from d_z ``(T, N, 4U)``: one product each."""
-    features, units = x.shape[2], h.shape[2]
-    h_tm1 = tf.concat([start.h[None], h[:-1]], 0)
-    driven_by = tf.concat([x, tf.ones_like(x[:, :, :1]), h_tm1], 2)  # (T, N, F + 1 + U)
+    features, units = weights.kernel.shape[0], weights.recurrent.shape[0]
     flat = tf.reshape(d_z, [-1, 4 * units])  # (T·N, 4U)
-    d_all = tf.matmul(tf.reshape(driven_by, [-1, features + 1 + units]), flat, transpose_a=True)
-    d_x = tf.reshape(tf.matmul(flat, weights.kernel, transpose_b=True), tf.shape(x))
+    d_all = tf.matmul(tf.reshape(driver, [-1, features + 1 + units]), flat, transpose_a=True)
     d_kernel, d_bias, d_recurrent = tf.split(d_all, [features, 1, units])
+    d_x = tf.matmul(flat, weights.kernel, transpose_b=True)
+    d_x = tf.reshape(d_x, [*tf.unstack(tf.shape(driver)[:2]), features])
     return tf.transpose(d_x, [1, 0, 2]), Weights(d_kernel, d_recurrent, d_bias[0])
+
+
+def _joined(weights: Weights) -> tf.Tensor:
+    """Weights as one matrix ``(F + 1 + U, 4U)``, for inputs [x, 1, h₋₁]."""
+    return tf.concat([weights.kernel, weights.bias[None], weights.recurrent], 0)
+
+
+def _with_one(x: tf.Tensor) -> tf.Tensor:
+    return tf.concat([x, tf.ones_like(x[:, :, :1])], 2)
 
 
 def _gate_scale(units: int, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:

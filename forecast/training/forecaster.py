@@ -12,7 +12,7 @@ import pandas as pd
 from forecast.errors import InputError
 from forecast.layers.quantiles import at_horizons, quantiles
 from forecast.models.base import LEVELS, Forecaster
-from forecast.models.network import build_network
+from forecast.models.network import FeatureStatistics, build_network
 from forecast.prices.panel import Panel
 from forecast.settings import Cell, Settings
 from forecast.telemetry import GradientTelemetry, Probe
@@ -81,8 +81,8 @@ class NeuralForecaster(Forecaster):
     def _train(self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]) -> None:
         settings = self.settings
         keras.utils.set_random_seed(self.seed)
-        mean, variance = feature_statistics(windows, train[1])
-        self.network_ = build_network(settings, self.cell, mean, variance, self.seed)
+        statistics = feature_statistics(windows, train[1])
+        self.network_ = build_network(settings, self.cell, statistics, self.seed)
         batches = TrainingBatches(
             windows, train, settings.batch_size, settings.steps_per_epoch, self.seed
         )
@@ -174,11 +174,11 @@ class Ensemble(Forecaster):
         return np.mean([m.forecast(panel, cutoffs, horizons, levels) for m in self.members], axis=0)
 
 
-def feature_statistics(windows: Windows, last_origin: int) -> tuple[np.ndarray, np.ndarray]:
+def feature_statistics(windows: Windows, last_origin: int) -> FeatureStatistics:
     """Mean and variance (F,) of the features over the training sessions of all tickers."""
     used = [windows.features[u, a : last_origin + 1] for u, a in enumerate(windows.first)]
     rows = np.concatenate(used).astype(np.float64)
-    return rows.mean(axis=0), np.maximum(rows.var(axis=0), 1e-6)
+    return FeatureStatistics(rows.mean(axis=0), np.maximum(rows.var(axis=0), 1e-6), len(rows))
 
 
 def _probe(windows: Windows, origins: tuple[int, int]) -> Probe | None:

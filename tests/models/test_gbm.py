@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from forecast.evaluation.backtest import level_index, make_cutoffs, walk_forward
@@ -31,6 +32,15 @@ def test_a_fitted_level_equals_scikit_learn_times_the_volatility(panel, model):
     for expected, level in zip(by_level, FITTED_LEVELS, strict=True):
         got = quantiles[:, 0, level_index(LEVELS, level)]
         np.testing.assert_allclose(got, sigma * expected, rtol=1e-5, atol=1e-8)
+
+
+def test_models_that_cross_are_put_in_order(panel, model):
+    cutoffs = make_cutoffs(panel, panel.sessions[800])
+    crossed = clone(model)
+    crossed.models_ = model.models_[::-1]
+    np.testing.assert_array_equal(
+        crossed.forecast(panel, cutoffs, (5,)), model.forecast(panel, cutoffs, (5,))
+    )
 
 
 def test_no_training_target_ends_after_the_training_period(panel, model):
