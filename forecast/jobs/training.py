@@ -59,7 +59,8 @@ def train_networks(
             best, epochs = network.history_["val_loss"].argmin(), len(network.history_)
             terminal.line(
                 f"  best epoch {best + 1} of {epochs}; {network.fit_seconds_:.1f} s, "
-                f"{network.step_ms_:.1f} ms per step of {settings.batch_size} windows"
+                f"{network.step_ms_:.1f} ms per step of {settings.batch_size} windows; "
+                f"validation CRPS of the EWMA-t it starts from: {network.prior_crps_:.4f}"
             )
             for what, why in network.left_out_.items():
                 terminal.line(f"  not measured: {what} ({why})")

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from forecast.layers.quantiles import PARAMETERS, QuantileCRPS
 from forecast.windows import Windows
 
 
@@ -60,3 +61,14 @@ class ValidationBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Any:
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
         return tuple(self.windows.batch(self.cover[part], self.origins))
+
+
+def prior_crps(batches: ValidationBatches) -> float:
+    """Validation CRPS, in volatilities, of the prior: what a head of all zeros forecasts."""
+    total = weight = 0.0
+    loss = QuantileCRPS(reduction="sum")
+    for _, y, counts in (batches[k] for k in range(len(batches))):
+        zeros = np.zeros((*y.shape, len(PARAMETERS)), np.float32)
+        total += float(loss(y, zeros, counts))
+        weight += float(counts.sum())
+    return total / weight

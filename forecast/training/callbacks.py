@@ -11,12 +11,18 @@ from forecast.telemetry import GradientTelemetry
 
 
 class StepLog(keras.callbacks.Callback):
-    """The losses of the first two steps and the median time of a training step."""
+    """The losses of the first two steps, the time of a step and when each epoch was done."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start with nothing."""
         self.first_losses: list[float] = []
+        self.seconds: list[float] = []
         self._durations: list[float] = []
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep the seconds since the start, validation included."""
+        self.seconds.append(time.perf_counter() - self._start)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Take the time."""

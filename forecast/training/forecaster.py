@@ -16,7 +16,7 @@ from forecast.models.network import FeatureStatistics, build_network
 from forecast.prices.panel import Panel
 from forecast.settings import Cell, Settings
 from forecast.telemetry import GradientTelemetry, Probe
-from forecast.training.batches import TrainingBatches, ValidationBatches
+from forecast.training.batches import TrainingBatches, ValidationBatches, prior_crps
 from forecast.training.callbacks import ProgressReport, StepLog
 from forecast.windows import Windows, build_windows
 
@@ -37,7 +37,9 @@ class NeuralForecaster(Forecaster):
         report: shows the progress of the training.
 
     After `fit`: ``network_``, ``market_`` (tickers trained on), ``history_`` (epoch, loss,
-    val_loss), ``telemetry_`` (frame), ``first_losses_`` (losses of the first two steps), ``fit_seconds_``, ``step_ms_``.
+    val_loss, seconds since the start), ``prior_crps_`` (validation CRPS of the EWMA-t the network
+    starts from), ``telemetry_`` (frame), ``first_losses_`` (of the first two steps),
+    ``fit_seconds_``, ``step_ms_``. Losses are CRPS in volatilities.
     """
 
     def __init__(
@@ -109,6 +111,8 @@ class NeuralForecaster(Forecaster):
             telemetry.close()
         self.history_ = pd.DataFrame(history.history).rename_axis("epoch").reset_index()
         self.history_["epoch"] += 1
+        self.history_["seconds"] = log.seconds
+        self.prior_crps_ = prior_crps(held_out)
         self.telemetry_ = telemetry.frame
         self.left_out_ = telemetry.left_out
         self.first_losses_ = log.first_losses

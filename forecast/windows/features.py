@@ -1,6 +1,6 @@
 """Causal, scale-free features: what a forecaster may know at the close of each session."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,12 @@ from forecast.prices.panel import Panel
 DECAY = 0.94
 #: Decays of the other volatilities: about 4, 60 and 330 sessions of memory.
 FAST, SLOW, LONG = 0.80, 0.985, 0.997
+#: The features in the order of their columns; "range" needs highs and lows.
+NAMES = (
+    *("shock", "volatility_4", "volatility_60", "volatility_330", "relative", "echo_1", "echo_5"),
+    *("range", "market_shock", "market_volatility_4", "market_volatility_60"),
+    *("market_volatility_330", "dispersion"),
+)
 #: Sessions in a quarter: companies report about this often.
 QUARTER = 63
 #: Sessions a volatility needs before it is trusted.
@@ -64,30 +70,39 @@ def causal_features(panel: Panel, market: Sequence[str] = ()) -> Features:
     floor = (FLOOR_SHARE * ewma_volatility(returns, LONG)).clip(lower=FLOOR)
     sigma = raw.where(raw > floor, floor)
     members = [ticker for ticker in panel.tickers if ticker in set(market)] or panel.tickers
+    names = tuple(name for name in NAMES if name != "range" or _has_range(panel))
+    values = np.empty((len(panel.tickers), len(panel.sessions), len(names)), np.float32)
+    columns = _columns(panel, returns, sigma, members)
+    for f, (name, column) in enumerate(columns):  # (S, U) or (S, 1); one at a time saves memory
+        assert name == names[f]
+        values[:, :, f] = np.nan_to_num(column.to_numpy().T, nan=0.0, posinf=0.0, neginf=0.0)
+    return Features(values, names, sigma.to_numpy().T.copy())
+
+
+def _columns(
+    panel: Panel, returns: pd.DataFrame, sigma: pd.DataFrame, members: list[str]
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Make the features one by one, in the order of `NAMES`."""
     mean = returns[members].mean(axis=1).to_frame("market")
     mean_sigma = ewma_volatility(mean).clip(lower=FLOOR)
-
     shock = _arcsinh(returns / sigma.shift(1))
+    dispersion = shock[members].std(axis=1).to_frame()
+    yield "shock", shock
+    yield from _volatilities("volatility", returns, sigma)
+    yield "relative", _log_ratio(sigma, mean_sigma)
     size = shock.abs()
-    columns = {
-        "shock": shock,
-        **_volatilities("volatility", returns, sigma),
-        "relative": _log_ratio(sigma, pd.concat([mean_sigma] * len(panel.tickers), axis=1)),
-        "echo_1": size.rolling(5, min_periods=1).mean().shift(QUARTER - 3),
-        "echo_5": size.rolling(9, min_periods=1).mean().shift(QUARTER - 9),
-    }
-    if panel.scale == "log" and {"high", "low"} <= set(panel.fields):
-        columns["range"] = _log_ratio(_parkinson(panel), sigma)
-    shared = {
-        "market_shock": _arcsinh(mean / mean_sigma.shift(1)),
-        **_volatilities("market_volatility", mean, mean_sigma),
-        "dispersion": shock[members].std(axis=1).to_frame(),
-    }
-    names = (*columns, *shared)
-    values = np.zeros((len(panel.tickers), len(panel.sessions), len(names)), np.float32)
-    for f, column in enumerate((*columns.values(), *shared.values())):  # (S, U) or (S, 1)
-        values[:, :, f] = np.nan_to_num(column.T, nan=0.0, posinf=0.0, neginf=0.0)
-    return Features(values, names, sigma.to_numpy().T.copy())
+    yield "echo_1", size.rolling(5, min_periods=1).mean().shift(QUARTER - 3)
+    yield "echo_5", size.rolling(9, min_periods=1).mean().shift(QUARTER - 9)
+    if _has_range(panel):
+        yield "range", _log_ratio(_parkinson(panel), sigma)
+    yield "market_shock", _arcsinh(mean / mean_sigma.shift(1))
+    yield from _volatilities("market_volatility", mean, mean_sigma)
+    yield "dispersion", dispersion
+
+
+def _has_range(panel: Panel) -> bool:
+    """Say whether a range volatility can be told: prices with highs and lows."""
+    return panel.scale == "log" and {"high", "low"} <= set(panel.fields)
 
 
 def _arcsinh(shock: pd.DataFrame) -> pd.DataFrame:
@@ -95,14 +110,16 @@ def _arcsinh(shock: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(np.arcsinh(shock.to_numpy()), shock.index, shock.columns)
 
 
-def _volatilities(name: str, returns: pd.DataFrame, sigma: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _volatilities(
+    name: str, returns: pd.DataFrame, sigma: pd.DataFrame
+) -> Iterator[tuple[str, pd.DataFrame]]:
     """Log ratios to σ of volatilities with about 4, 60 and 330 sessions of memory."""
-    decays = {f"{name}_4": FAST, f"{name}_60": SLOW, f"{name}_330": LONG}
-    return {key: _log_ratio(ewma_volatility(returns, d), sigma) for key, d in decays.items()}
+    for memory, decay in ((4, FAST), (60, SLOW), (330, LONG)):
+        yield f"{name}_{memory}", _log_ratio(ewma_volatility(returns, decay), sigma)
 
 
 def _log_ratio(volatility: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
-    """Log of one volatility over another, kept within e^±3 where one of them vanishes."""
+    """Log of one volatility over another (S, U or 1), kept within e^±3 where one vanishes."""
     ratio = volatility.to_numpy() / sigma.to_numpy()
     log = np.log(np.maximum(ratio, 1e-12)).clip(-3, 3)
     return pd.DataFrame(log, volatility.index, volatility.columns)
