@@ -25,6 +25,7 @@ from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
 from forecast.plots import plot_fans, plot_reliability, plot_skill, save
+from forecast.prices import Panel
 from forecast.settings import Settings
 
 #: Baselines of the skill table: what the honest literature finds hard to beat.
@@ -92,7 +93,7 @@ def evaluate_into(
     runs.write_frame(folder / "calibration.csv", calibration)
     runs.write_json(folder / "metrics.json", metrics)
     _draw(folder / "plots", settings, prepared, models, (calibration, skill))
-    say_scores(means, skill, terminal)
+    say_scores(means, skill, panel, terminal)
 
 
 def _draw(
@@ -128,26 +129,27 @@ def past_fans(name: str, model: Forecaster, prepared: Prepared, horizon: int) ->
     return forecast_frame(backtest, panel)
 
 
-def history_of(panel: Any, ticker: str) -> pd.DataFrame:
+def history_of(panel: Panel, ticker: str) -> pd.DataFrame:
     """Observed prices of one ticker: ``ds, y``."""
     series = panel.field("adj_close")[ticker].dropna()
     return pd.DataFrame({"ds": series.index, "y": series.to_numpy()})
 
 
-def unit_of(panel: Any) -> str:
+def unit_of(panel: Panel) -> str:
     """What the price axis measures."""
     if panel.source in {"bundled", "sp500"}:
         return "USD, adjusted"
     return "adjusted close" if panel.scale == "log" else "value"
 
 
-def say_scores(means: pd.DataFrame, skill: pd.DataFrame, terminal: Terminal) -> None:
+def say_scores(means: pd.DataFrame, skill: pd.DataFrame, panel: Panel, terminal: Terminal) -> None:
     """Print the table one can act on: scores by horizon, then verdicts against each baseline."""
+    factor, crps_unit = (1e4, "1e-4 log return") if panel.scale == "log" else (1, "value")
     rows = [
         (
             str(row["model"]),
             str(row["h"]),
-            f"{1e4 * row['crps']:.2f}",
+            f"{factor * row['crps']:.2f}",
             f"{row['mae']:.3f}",
             f"{100 * row['coverage_90']:.1f}",
             f"{100 * row['direction']:.1f}" if pd.notna(row["direction"]) else "–",
@@ -160,8 +162,8 @@ def say_scores(means: pd.DataFrame, skill: pd.DataFrame, terminal: Terminal) -> 
         (
             "model",
             "horizon (sessions)",
-            "CRPS (1e-4 log return)",
-            "MAE (price)",
+            f"CRPS ({crps_unit})",
+            f"MAE ({unit_of(panel)})",
             "90 % band covers (%)",
             "direction right (%)",
             "origins",

@@ -50,9 +50,7 @@ def predict(run: Path, tickers: tuple[str, ...], out: Path | None, terminal: Ter
     return folder
 
 
-def forecast_next(
-    run: Path, settings: Settings, panel: Panel, tickers: list[str]
-) -> pd.DataFrame:
+def forecast_next(run: Path, settings: Settings, panel: Panel, tickers: list[str]) -> pd.DataFrame:
     """Forecast frame of the run's first cell, from the last observed session of each ticker."""
     cell = settings.cell[0]
     model = load_networks(run, settings.model_copy(update={"cell": (cell,)}))[cell]

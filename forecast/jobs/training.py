@@ -50,7 +50,7 @@ def train_networks(
     for cell in settings.cell:
         for seed in range(settings.seed, settings.seed + settings.seeds):
             title = f"{cell}, seed {seed}"
-            terminal.heading(f"Training {title}")
+            terminal.heading(f"Training {title} (CRPS in units of volatility × √horizon)")
             with terminal.progress(title, total) as bar:
                 report = ProgressReport(bar.step, terminal.line)
                 network = NeuralForecaster(
