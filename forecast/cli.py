@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from forecast import __version__
 from forecast.errors import InputError
-from forecast.settings import Settings
+from forecast.settings import BacktestSettings, Settings
 
 #: Exit codes: 0 done, 2 something the user can mend, 130 stopped by Ctrl-C.
 BAD_INPUT, STOPPED = 2, 130
@@ -57,9 +57,23 @@ def train(
     train(settings, prepared, terminal)
 
 
-@app.command
-def evaluate(run: Run = None, /, *, runs_dir: RunsDir = Path("runs"), quiet: Quiet = False) -> None:
-    """Walk a saved run forward over its test part again; print scores and verdicts."""
+ONCE = BacktestSettings()
+
+
+@app.command(name=["evaluate", "backtest"])
+def evaluate(
+    run: Run = None,
+    /,
+    *,
+    walk: Annotated[BacktestSettings, Parameter(name="*")] = ONCE,
+    runs_dir: RunsDir = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Walk a saved run forward over its test part again; print scores and verdicts.
+
+    With --refit-every its networks are trained anew in every fold; a walk that was stopped goes on
+    where it was.
+    """
     from forecast.jobs.terminal import Terminal, startup_notes_hidden
     from forecast.runs import find_run
 
@@ -67,7 +81,7 @@ def evaluate(run: Run = None, /, *, runs_dir: RunsDir = Path("runs"), quiet: Qui
     with startup_notes_hidden():
         from forecast.jobs.evaluating import evaluate
 
-    evaluate(folder, Terminal(quiet))
+    evaluate(folder, walk, Terminal(quiet))
 
 
 @app.command

@@ -112,6 +112,19 @@ class TrainingSettings(_Settings):
     seed: int = Field(0, ge=0, lt=2**31, description="first seed")
 
 
+class BacktestSettings(_Settings):
+    """How a backtest walks forward."""
+
+    refit_every: int = Field(
+        0, ge=0, description="sessions between two trainings (0: the networks of the run, once)"
+    )
+    step: int = Field(1, ge=1, description="sessions between two cutoffs")
+    embargo: int = Field(0, ge=0, description="sessions left out before the first cutoff")
+    window: Literal["expanding", "rolling"] = Field(
+        "expanding", description="train on all the past, or on as much as the first fold has"
+    )
+
+
 class OutputSettings(_Settings):
     """Where results go and how much is said."""
 

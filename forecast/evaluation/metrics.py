@@ -99,11 +99,15 @@ def log_score(y: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.nd
 
 
 def mase_scale(panel: Panel, until: pd.Timestamp) -> pd.Series:
-    """Mean absolute change of the price per session up to `until`, by ticker (Hyndman 2006)."""
+    """Mean absolute change of the price per session up to `until`, by ticker (Hyndman 2006).
+
+    NaN for a ticker that never moved.
+    """
     price = pd.DataFrame(panel.value(panel.level), index=panel.sessions, columns=panel.tickers).loc[
         :until
     ]
-    return price.diff().abs().mean()
+    scale = price.diff().abs().mean()
+    return scale.where(scale > 0)
 
 
 def _take(array: np.ndarray, index: np.ndarray) -> np.ndarray:

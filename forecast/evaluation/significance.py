@@ -177,7 +177,7 @@ def _skill(
             "sessions": 0,
             "reason": "no forecast with a known outcome",
         }
-    reference = losses[baseline].mean()
+    reference = losses[baseline].mean() or np.nan  # no skill relative to a perfect forecast
     test = diebold_mariano(by_date[model].to_numpy(), by_date[baseline].to_numpy(), h)
     skill = 1 - losses[model].mean() / reference
     margin = _t_quantile(1 - ALPHA / 2, test.sessions) * test.std_error / reference

@@ -16,70 +16,95 @@ from forecast.evaluation.backtest import (
     walk_forward,
 )
 from forecast.evaluation.calibration import reliability
+from forecast.evaluation.folds import make_folds
 from forecast.evaluation.report import metrics_json
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
 from forecast.jobs.loading import load_networks
 from forecast.jobs.prepare import Prepared, prepare
+from forecast.jobs.refitting import refitted, schedule_of
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
-from forecast.models.baselines import BASELINES
+from forecast.models.baselines import BASELINES, COMPARED
 from forecast.plots import plot_fans, plot_reliability, plot_skill, save
 from forecast.prices import Panel
-from forecast.settings import Settings
+from forecast.settings import BacktestSettings, Settings
+from forecast.training import Ensemble
 
-#: Baselines of the skill table: what the honest literature finds hard to beat.
-COMPARED = ("history-250", "history-1000", "ewma-t")
 #: Cutoffs of the fan charts of past forecasts, per ticker.
 FANS = 4
 #: Tickers that get a fan chart.
 MOST_FANS = 12
 
 
-def evaluate(run: Path, terminal: Terminal) -> Path:
+def evaluate(run: Path, walk: BacktestSettings, terminal: Terminal) -> Path:
     """Score a saved run again on the same prices; rewrites its forecasts, scores and plots.
 
-    Raises InputError when the run or its prices changed since it was trained.
+    With ``walk.refit_every`` the networks are trained anew in every fold. Raises InputError when
+    the run or its prices changed since it was trained.
     """
-    settings = runs.read_settings(run)
-    prepared = prepare(settings, terminal)
-    manifest = runs.read_json(run / "manifest.json")
-    if prepared.panel.sha256 != manifest["data"]["sha256"]:
-        raise InputError(
-            f"the prices from source {settings.source} are not those the run was trained on "
-            "(other SHA-256): its test scores would not be comparable; train again."
-        )
-    models = load_networks(run, settings)
+    settings, prepared, models = open_run(run, terminal)
     known = runs.read_json(run / "metrics.json")["models"]
-    facts = {cell: known[cell] for cell in models}
-    evaluate_into(run, settings, prepared, models, facts, terminal)
+    facts: dict[str, dict[str, Any]] = {cell: known[cell] for cell in models}
+    backtest = (
+        refitted(run, settings, prepared, walk, terminal)
+        if walk.refit_every
+        else once(settings, prepared, models, walk, terminal)
+    )
+    score_into(run, settings, prepared, backtest, facts, terminal)
+    draw_fans(run / "plots", settings, prepared, models)
     terminal.path(run)
     return run
 
 
-def evaluate_into(
-    folder: Path,
+def open_run(run: Path, terminal: Terminal) -> tuple[Settings, Prepared, dict[str, Ensemble]]:
+    """Settings, prices and networks of a run; InputError when the prices are not the same."""
+    settings = runs.read_settings(run)
+    prepared = prepare(settings, terminal)
+    if prepared.panel.sha256 != runs.read_json(run / "manifest.json")["data"]["sha256"]:
+        raise InputError(
+            f"the prices from source {settings.source} are not those the run was trained on "
+            "(other SHA-256): its test scores would not be comparable; train again."
+        )
+    return settings, prepared, load_networks(run, settings)
+
+
+def once(
     settings: Settings,
     prepared: Prepared,
     models: Mapping[str, Forecaster],
+    walk: BacktestSettings,
+    terminal: Terminal,
+) -> Backtest:
+    """Walk fitted networks and the baselines over the test part; nothing is refitted."""
+    panel = prepared.panel
+    first = panel.sessions[min(prepared.splits.test[0] + walk.embargo, len(panel.sessions) - 1)]
+    fold = make_folds(panel, first, None, schedule_of(settings, walk))[0]
+    cutoffs = fold.cutoffs(panel)
+    terminal.heading(
+        f"Walking forward: {len(cutoffs):,} origins from {fold.first:%Y-%m-%d} to "
+        f"{fold.last:%Y-%m-%d}, horizons {', '.join(map(str, settings.scored_horizons))} sessions"
+    )
+    baselines = {name: BASELINES[name]().fit(panel, prepared.until) for name in COMPARED}
+    return walk_forward({**models, **baselines}, panel, cutoffs, settings.scored_horizons)
+
+
+def score_into(
+    folder: Path,
+    settings: Settings,
+    prepared: Prepared,
+    backtest: Backtest,
     facts: Mapping[str, dict[str, Any]],
     terminal: Terminal,
 ) -> None:
-    """Walk forward with models and baselines; write frames, metrics and plots into `folder`.
+    """Score a backtest; write frames, metrics and plots into `folder` and print the verdict.
 
-    `facts` is what metrics.json says of each model beside its scores.
+    `facts` is what metrics.json says of each network beside its scores.
     """
-    panel, horizons = prepared.panel, settings.scored_horizons
-    baselines = {name: BASELINES[name]().fit(panel, prepared.until) for name in COMPARED}
-    cutoffs = make_cutoffs(panel, prepared.test_start, horizon=settings.horizon)
-    terminal.heading(
-        f"Walking forward: {len(cutoffs):,} origins from {cutoffs['cutoff'].min():%Y-%m-%d} to "
-        f"{cutoffs['cutoff'].max():%Y-%m-%d}, horizons {', '.join(map(str, horizons))} sessions"
-    )
-    backtest = walk_forward({**models, **baselines}, panel, cutoffs, horizons)
+    panel = prepared.panel
     table = scores(backtest, panel)
     means = summary(table)
-    skill = skill_table(table, list(models), list(baselines))
+    skill = skill_table(table, list(facts), list(COMPARED))
     calibration = reliability(backtest)
     metrics = metrics_json(means, skill)
     for name, more in facts.items():
@@ -92,22 +117,17 @@ def evaluate_into(
     runs.write_frame(folder / "significance.csv", skill)
     runs.write_frame(folder / "calibration.csv", calibration)
     runs.write_json(folder / "metrics.json", metrics)
-    _draw(folder / "plots", settings, prepared, models, (calibration, skill))
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    save(plot_reliability(calibration), plots / "reliability.png")
+    save(plot_skill(skill), plots / "skill.png")
     say_scores(means, skill, panel, terminal)
 
 
-def _draw(
-    folder: Path,
-    settings: Settings,
-    prepared: Prepared,
-    models: Mapping[str, Forecaster],
-    frames: tuple[pd.DataFrame, pd.DataFrame],
+def draw_fans(
+    folder: Path, settings: Settings, prepared: Prepared, models: Mapping[str, Forecaster]
 ) -> None:
-    """Write reliability, skill and, for the first model, fan charts of past forecasts."""
-    folder.mkdir(exist_ok=True)
-    calibration, skill = frames
-    save(plot_reliability(calibration), folder / "reliability.png")
-    save(plot_skill(skill), folder / "skill.png")
+    """Draw fan charts of past forecasts of the first model, one per ticker."""
     name, model = next(iter(models.items()))
     fans = past_fans(name, model, prepared, settings.horizon)
     panel = prepared.panel

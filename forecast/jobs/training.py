@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from forecast import runs
-from forecast.jobs.evaluating import evaluate_into
+from forecast.jobs.evaluating import draw_fans, once, score_into
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
-from forecast.settings import Settings
+from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble, NeuralForecaster, ProgressReport
 
 #: Packages whose versions can change the numbers.
@@ -35,7 +35,9 @@ def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
         models = {cell: Ensemble(members) for cell, members in networks.items()}
         facts = {cell: _facts(members) for cell, members in networks.items()}
         write_manifest(folder, settings, prepared)
-        evaluate_into(folder, settings, prepared, models, facts, terminal)
+        backtest = once(settings, prepared, models, BacktestSettings(), terminal)
+        score_into(folder, settings, prepared, backtest, facts, terminal)
+        draw_fans(folder / "plots", settings, prepared, models)
     final = settings.runs_dir / name
     terminal.path(final)
     return final

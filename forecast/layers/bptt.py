@@ -155,9 +155,7 @@ def backward(
         return s + 1, d_h_tm1, d_c * at.c_by_c, rows
 
     names = ("z", "h", "c", "carousel", "gated") if plan.observe else ("z",)
-    rows = {
-        name: _rows(factors.driver, 4 * units if name == "z" else units) for name in names
-    }
+    rows = {name: _rows(factors.driver, 4 * units if name == "z" else units) for name in names}
     loop = (0, upstream["h_last"], upstream["c_last"], rows)
     _, d_h, d_c, rows = tf.while_loop(lambda s, *_: s < steps, step, loop, maximum_iterations=steps)
     made = {name: row.stack() for name, row in rows.items()}

@@ -10,7 +10,9 @@ from forecast.layers import LSTM
 NAMES = {"i": "input", "f": "forget", "g": "candidate", "o": "output"}
 
 
-def gate_values(model: keras.Model, layer: keras.layers.RNN, x: np.ndarray) -> dict[str, np.ndarray]:
+def gate_values(
+    model: keras.Model, layer: keras.layers.RNN, x: np.ndarray
+) -> dict[str, np.ndarray]:
     """Gates (B, T, U) of `layer` on the inputs x of a functional model.
 
     Keys are input, forget, candidate and output. Empty for layers other than

@@ -20,6 +20,8 @@ from forecast.training.batches import TrainingBatches, ValidationBatches, prior_
 from forecast.training.callbacks import ProgressReport, StepLog
 from forecast.windows import Windows, build_windows
 
+#: Share of the sessions that validates when no date is given.
+VALIDATION_SHARE = 0.2
 #: Windows in the probe batch on which gradients by lag and gates are measured.
 PROBE_WINDOWS = 32
 #: Windows forecast at once.
@@ -33,7 +35,8 @@ class NeuralForecaster(Forecaster):
         settings: all settings of the run.
         cell: the recurrent layer.
         seed: seed of weights, dropout and batches.
-        validation_start: first session of the validation part, which decides when to stop.
+        validation_start: first session of the validation part, which decides when to stop
+            (default: the last fifth of the sessions).
         report: shows the progress of the training.
 
     After `fit`: ``network_``, ``market_`` (tickers trained on), ``history_`` (epoch, loss,
@@ -47,7 +50,7 @@ class NeuralForecaster(Forecaster):
         settings: Settings,
         cell: Cell,
         seed: int,
-        validation_start: date,
+        validation_start: date | None = None,
         report: ProgressReport | None = None,
     ) -> None:
         self.settings = settings
@@ -65,15 +68,17 @@ class NeuralForecaster(Forecaster):
         past = panel.select(end=until)
         self.market_ = tuple(past.tickers)
         windows = build_windows(past, self.settings, self.market_)
-        border = int(past.sessions.searchsorted(pd.Timestamp(self.validation_start)))
+        border = int(len(past.sessions) * (1 - VALIDATION_SHARE))
+        if self.validation_start:
+            border = int(past.sessions.searchsorted(pd.Timestamp(self.validation_start)))
         purge = self.settings.horizon
         train = (self.settings.warmup, border - purge - 1)
         validation = (border, len(past.sessions) - purge - 1)
         if not len(windows.starts(train[1])) or validation[0] > validation[1]:
             raise InputError(
-                f"nothing to train or validate on: {border} sessions before --validation-start "
-                f"{self.validation_start} and {len(past.sessions) - border} from there to "
-                f"{until:%Y-%m-%d}; lookback {self.settings.lookback} + horizon {purge} must fit."
+                f"nothing to train or validate on: {border} sessions before the validation part "
+                f"and {len(past.sessions) - border} from there to {until:%Y-%m-%d}; lookback "
+                f"{self.settings.lookback} + horizon {purge} must fit."
             )
         started = time.perf_counter()
         self._train(windows, train, validation)

@@ -91,3 +91,11 @@ def test_mase_scale_agrees_with_utilsforecast(make_panel):
     errors = (test["y"] - 1).abs().groupby(test["unique_id"]).mean()
     ours = errors / metrics.mase_scale(panel, until)
     np.testing.assert_allclose(ours[theirs.index], theirs, rtol=1e-12)
+
+
+def test_a_ticker_that_never_moved_has_no_mase_scale(make_panel):
+    panel = make_panel(tickers=2, sessions=60, seed=1)
+    panel.frame.loc[:, (slice(None), "S01")] = 50.0
+    scale = metrics.mase_scale(panel, panel.sessions[-1])
+    assert scale["S00"] > 0
+    assert np.isnan(scale["S01"])

@@ -64,6 +64,16 @@ def test_identical_forecasts_are_not_distinguishable_and_the_reason_is_given():
     assert row["reason"] == "the losses are the same"
 
 
+def test_against_a_perfect_baseline_there_is_a_verdict_but_no_relative_skill():
+    loss = np.random.default_rng(0).gamma(2, 1, 100)
+    table = score_rows({"m": loss, "b": np.zeros(100)})
+    row = skill_table(table, ["m"], ["b"]).iloc[0]
+    assert np.isnan(row["crps_skill"])
+    assert row["verdict"] == "worse"
+    same = skill_table(score_rows({"m": np.zeros(100), "b": np.zeros(100)}), ["m"], ["b"]).iloc[0]
+    assert same["verdict"] == "not distinguishable"
+
+
 def test_too_few_dates_are_not_distinguishable_and_the_reason_has_the_numbers():
     loss = np.random.default_rng(0).gamma(2, 1, 49)
     row = skill_table(score_rows({"m": loss, "b": 2 * loss}, h=20), ["m"], ["b"]).iloc[0]

@@ -52,7 +52,7 @@ def test_a_trained_network_comes_back_from_its_file(cell, tmp_path):
     network.train_on_batch(x, y, weight)
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
-    assert loaded.get_config() == network.get_config()
+    assert loaded.to_json() == network.to_json()
     assert loaded.optimizer.get_config() == network.optimizer.get_config()
     np.testing.assert_array_equal(loaded.predict_on_batch(x), network.predict_on_batch(x))
     after = [float(each.evaluate(x, y, sample_weight=weight, verbose=0)) for each in (loaded, network)]
@@ -69,16 +69,18 @@ def test_a_seed_gives_the_same_network_again_and_another_seed_another(cell):
     assert (kernels[0] != kernels[2]).all()
 
 
-@pytest.mark.parametrize("cell", RECURRENT)
-def test_an_untrained_network_forecasts_the_student_t_that_scales_its_target(cell):
+@pytest.mark.parametrize(
+    ("cell", "share"), [("lstm", 0.02), ("keras-lstm", 0.02), ("gru", 0.03), ("simple-rnn", 0.05)]
+)
+def test_an_untrained_network_forecasts_the_student_t_that_scales_its_target(cell, share):
     network = build_network(SETTINGS, cell, STATISTICS)
     parameters = network.predict_on_batch(batch(64)[0]).reshape(-1, K, 4)
     every = tuple(range(1, SETTINGS.horizon + 1))
     found = quantiles(at_horizons(parameters, SETTINGS.learned_horizons, every), LEVELS)
     prior = stats.t.ppf(LEVELS, PRIOR_DF) / stats.t.std(PRIOR_DF)
     distance = np.abs(found - prior).mean(axis=(0, 1))
-    assert distance.mean() < 0.02 * np.abs(prior).mean()
-    assert (distance[[0, 4, 94, 98]] < 0.02 * np.abs(prior[[0, 4, 94, 98]])).all()
+    assert distance.mean() < share * np.abs(prior).mean()
+    assert (distance[[0, 4, 94, 98]] < share * np.abs(prior[[0, 4, 94, 98]])).all()
 
 
 @pytest.fixture(scope="module")
