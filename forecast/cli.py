@@ -17,8 +17,8 @@ from forecast import __version__
 from forecast.errors import InputError
 from forecast.settings import BacktestSettings, Settings
 
-#: Exit codes: 0 done, 2 something the user can mend, 130 stopped by Ctrl-C.
-BAD_INPUT, STOPPED = 2, 130
+#: Exit codes: 0 done, 1 a leak was found, 2 something the user can mend, 130 stopped by Ctrl-C.
+LEAK, BAD_INPUT, STOPPED = 1, 2, 130
 
 app = App(
     name="forecast",
@@ -82,6 +82,20 @@ def evaluate(
         from forecast.jobs.evaluating import evaluate
 
     evaluate(folder, walk, Terminal(quiet))
+
+
+@app.command
+def audit(run: Run = None, /, *, runs_dir: RunsDir = Path("runs"), quiet: Quiet = False) -> None:
+    """Try to catch a run's network looking into the future; exit code 1 when it does."""
+    from forecast.jobs.terminal import Terminal, startup_notes_hidden
+    from forecast.runs import find_run
+
+    folder = find_run(run, runs_dir)
+    with startup_notes_hidden():
+        from forecast.jobs.auditing import audit_run
+
+    if not audit_run(folder, Terminal(quiet)):
+        sys.exit(LEAK)
 
 
 @app.command
