@@ -25,7 +25,7 @@ from forecast.jobs.prepare import Prepared, prepare
 from forecast.jobs.refitting import refitted, schedule_of
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
-from forecast.models.baselines import BASELINES, COMPARED
+from forecast.models.baselines import BASELINES
 from forecast.plots import plot_fans, plot_reliability, plot_skill, save
 from forecast.prices import Panel
 from forecast.settings import BacktestSettings, Settings
@@ -85,7 +85,7 @@ def once(
         f"Walking forward: {len(cutoffs):,} origins from {fold.first:%Y-%m-%d} to "
         f"{fold.last:%Y-%m-%d}, horizons {', '.join(map(str, settings.scored_horizons))} sessions"
     )
-    baselines = {name: BASELINES[name]().fit(panel, prepared.until) for name in COMPARED}
+    baselines = {name: BASELINES[name]().fit(panel, prepared.until) for name in BASELINES}
     return walk_forward({**models, **baselines}, panel, cutoffs, settings.scored_horizons)
 
 
@@ -104,7 +104,7 @@ def score_into(
     panel = prepared.panel
     table = scores(backtest, panel)
     means = summary(table)
-    skill = skill_table(table, list(facts), list(COMPARED))
+    skill = skill_table(table, list(facts), list(BASELINES))
     calibration = reliability(backtest)
     metrics = metrics_json(means, skill)
     for name, more in facts.items():
@@ -165,43 +165,43 @@ def unit_of(panel: Panel) -> str:
 def say_scores(means: pd.DataFrame, skill: pd.DataFrame, panel: Panel, terminal: Terminal) -> None:
     """Print the table one can act on: scores by horizon, then verdicts against each baseline."""
     factor, crps_unit = (1e4, "1e-4 log return") if panel.scale == "log" else (1, "value")
-    rows = [
-        (
-            str(row["model"]),
-            str(row["h"]),
-            f"{factor * row['crps']:.2f}",
-            f"{row['mae']:.3f}",
-            f"{100 * row['coverage_90']:.1f}",
-            f"{100 * row['direction']:.1f}" if pd.notna(row["direction"]) else "–",
-            f"{row['origins']:,}",
-        )
-        for row in means.sort_values(["h", "crps"]).to_dict("records")
-    ]
-    terminal.table(
-        "Test part: scores (lower CRPS is better; a 90 % band should cover 90 %)",
-        (
-            "model",
-            "horizon (sessions)",
-            f"CRPS ({crps_unit})",
-            f"MAE ({unit_of(panel)})",
-            "90 % band covers (%)",
-            "direction right (%)",
-            "origins",
-        ),
-        rows,
+    horizons = sorted(means["h"].unique())
+    shown = {
+        "crps": ("CRPS", factor, ".2f"),
+        "mae": ("MAE", 1, ".3f"),
+        "coverage_90": ("90 %", 100, ".1f"),
+        "direction": ("sign", 100, ".1f"),
+    }
+    wide = means.pivot_table(
+        values=list(shown), index="model", columns="h", observed=True, dropna=False
     )
-    verdicts = [
-        (
-            f"{row['model']} against {row['baseline']}",
-            str(row["h"]),
-            f"{100 * row['crps_skill']:+.2f}",
-            f"{row['p_value']:.3f}" if pd.notna(row["p_value"]) else "–",
-            str(row["verdict"]),
-        )
-        for row in skill.to_dict("records")
-    ]
     terminal.table(
-        "Verdict: Diebold–Mariano on CRPS, a market day counts once, 5 % level",
-        ("", "horizon (sessions)", "CRPS skill (%)", "p", "verdict"),
-        verdicts,
+        f"Test part, {means['origins'].max():,} origins, by sessions ahead: CRPS ({crps_unit}, "
+        f"lower is better), MAE of the median ({unit_of(panel)}), share of outcomes in the 90 % "
+        "band (%), share of signs of the return forecast right (%)",
+        ("", *(f"{name} {h}" for name, _, _ in shown.values() for h in horizons)),
+        [
+            (
+                str(model),
+                *(
+                    f"{row[column, h] * unit:{form}}" if pd.notna(row[column, h]) else "–"
+                    for column, (_, unit, form) in shown.items()
+                    for h in horizons
+                ),
+            )
+            for model, row in wide.sort_values(("crps", horizons[0])).iterrows()
+        ],
     )
+    terminal.table(
+        "Verdict by sessions ahead: CRPS skill (%), Diebold–Mariano p; a market day counts once",
+        ("", *map(str, horizons)),
+        [
+            (f"{model} against {baseline}", *(_verdict(row) for row in rows.to_dict("records")))
+            for (model, baseline), rows in skill.groupby(["model", "baseline"], sort=False)
+        ],
+    )
+
+
+def _verdict(row: Mapping[Any, Any]) -> str:
+    p_value = f"p {row['p_value']:.3f}" if pd.notna(row["p_value"]) else row["reason"]
+    return f"{100 * row['crps_skill']:+.2f} {p_value} {row['verdict']}"

@@ -12,7 +12,7 @@ from forecast.evaluation.folds import Fold, Schedule, make_folds, walk_folds
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
-from forecast.models.baselines import BASELINES, COMPARED
+from forecast.models.baselines import BASELINES
 from forecast.models.levels import LEVELS
 from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble, NeuralForecaster
@@ -68,7 +68,7 @@ def unfitted(settings: Settings) -> dict[str, Forecaster]:
         cell: Ensemble([NeuralForecaster(settings, cell, seed) for seed in seeds])
         for cell in settings.cell
     }
-    return {**cells, **{name: clone(BASELINES[name]()) for name in COMPARED}}
+    return {**cells, **{name: clone(BASELINES[name]()) for name in BASELINES}}
 
 
 def _freeze(run: Path, walk: BacktestSettings, folds: list[Fold]) -> None:

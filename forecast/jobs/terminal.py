@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 #: Columns of the output when it goes to a file or a pipe.
-PIPE_WIDTH = 120
+PIPE_WIDTH = 160
 
 
 class Terminal:

@@ -61,5 +61,7 @@ class StateProbe:
                 loss = self.model.compute_loss(x, y, prediction, weight, training=False)
         finally:
             del self.layer.__dict__["call"]
+            for mask in ("dropout", "recurrent_dropout"):  # made in this graph, useless outside
+                getattr(self.layer.cell, f"reset_{mask}_mask", lambda: None)()
         gradient = tape.gradient(loss, probe)  # (B, T, U)
         return tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=[0, 2]))

@@ -11,6 +11,7 @@ from utilsforecast.losses import coverage, mae
 
 from forecast import runs
 from forecast.cli import main
+from forecast.models.baselines import BASELINES
 from forecast.prices import next_sessions
 
 SLICE = ["--start", "2004-01-02", "--end", "2009-12-31", "--tickers", "AAPL", "MSFT"]
@@ -74,9 +75,7 @@ def test_a_run_folder_holds_everything_that_is_promised(trained):
 def test_metrics_hold_scores_costs_and_verdicts(trained):
     metrics = json.loads((trained / "metrics.json").read_text())
     assert set(metrics) == {"models", "skill", "data", "splits"}
-    assert set(metrics["models"]) == {
-        "lstm", "keras-lstm", "history-250", "history-1000", "ewma-t",
-    }  # fmt: skip
+    assert set(metrics["models"]) == {"lstm", "keras-lstm", *BASELINES}
     for name in ("lstm", "keras-lstm"):
         facts = metrics["models"][name]
         assert facts["params"] > 0

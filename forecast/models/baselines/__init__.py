@@ -24,6 +24,3 @@ BASELINES: MappingProxyType[str, Callable[[], Forecaster]] = MappingProxyType(
         "gbm-quantiles": GbmQuantiles,
     }
 )
-
-#: Baselines of every skill table: what the honest literature finds hard to beat.
-COMPARED = ("history-250", "history-1000", "ewma-t")
