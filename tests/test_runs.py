@@ -34,10 +34,15 @@ def test_a_run_appears_under_its_name_only_when_it_is_whole(tmp_path):
 @pytest.mark.parametrize("failure", [RuntimeError, InputError, KeyboardInterrupt, SystemExit])
 def test_a_run_that_fails_leaves_nothing_behind(tmp_path, failure):
     finish(tmp_path, "old")
-    with pytest.raises(failure), runs.new_run(tmp_path, "new") as folder:
-        (folder / "models").mkdir()
-        (folder / "models" / "half.keras").write_bytes(b"1")
-        raise failure
+
+    def spoil():
+        with runs.new_run(tmp_path, "new") as folder:
+            (folder / "models").mkdir()
+            (folder / "models" / "half.keras").write_bytes(b"1")
+            raise failure
+
+    with pytest.raises(failure):
+        spoil()
     assert everything(tmp_path) == ["latest", "old"]
     assert (tmp_path / "latest").resolve().name == "old"
 

@@ -13,9 +13,9 @@ that comes later:
     ∂z = [∂c ⊙ g i (1 − i),  ∂c ⊙ c₋₁ f (1 − f),  ∂c ⊙ i (1 − g²),  ∂h ⊙ h (1 − o)]
     ∂h₋₁ = ∂z Vᵀ             ∂W = Σ xᵀ ∂z      ∂V = Σ h₋₁ᵀ ∂z      ∂b = Σ ∂z
 
-The factors beside ∂c and ∂h are made in the forward step, where everything is in the cache, so
-that a backward step is one product of matrices and a few multiplications; the gradients of the
-weights are one product after the loop. Inside, time comes first: ``(T, N, ...)``.
+The factors beside ∂c and ∂h are made in the forward step, where everything is in the cache, and
+kept in one record; a backward step is then one product of matrices and a few multiplications, and
+the gradients of the weights are one product after the loop. Inside, time comes first: ``(T, N, ...)``.
 """
 
 from typing import Any, NamedTuple
@@ -29,8 +29,9 @@ class Plan(NamedTuple):
     masked: bool = False
     sequence: bool = False  # h of every step is an output, not the last alone
     cells: bool = False  # so is c of every step
-    keep: bool = False  # make what the backward pass needs
-    observe: bool = False  # and what a monitor wants to see
+    keep: bool = False  # make the record that the backward pass needs
+    observe: bool = False  # sum up, step by step, what a monitor shows
+    raw: bool = False  # and hand it out as it is
 
 
 class Weights(NamedTuple):
@@ -48,16 +49,16 @@ class States(NamedTuple):
     c: tf.Tensor
 
 
-class Factors(NamedTuple):
-    """What the backward pass needs of every step, ``(T, N, U)`` each but the first."""
+class Record(NamedTuple):
+    """What the backward pass needs of a step, each ``(N, U)``, side by side in a row ``(N, 7U)``."""
 
-    driver: tf.Tensor  # [x, 1, h₋₁], what W, b and V were multiplied by, (T, N, F + 1 + U)
     c_by_i: tf.Tensor  # ∂c/∂z_i = g i (1 − i)
     c_by_f: tf.Tensor  # ∂c/∂z_f = c₋₁ f (1 − f)
     c_by_g: tf.Tensor  # ∂c/∂z_c = i (1 − g²)
     h_by_o: tf.Tensor  # ∂h/∂z_o = h (1 − o)
     h_by_c: tf.Tensor  # ∂h/∂c   = o (1 − tanh² c)
     c_by_c: tf.Tensor  # ∂c/∂c₋₁ = f
+    h: tf.Tensor
 
 
 def forward(
@@ -65,81 +66,87 @@ def forward(
 ) -> dict[str, Any]:
     """Run the steps over x ``(N, T, F)``; `live` is the mask ``(N, T)``.
 
-    Returns h_last and c_last ``(N, U)`` and, as `plan` asks, h and c ``(N, T, U)``, the factors,
-    and seen: gates ``(T, N, 4U)``, h and c ``(T, N, U)``.
+    Returns h_last and c_last ``(N, U)`` and, as `plan` asks, h and c ``(N, T, U)``, the record
+    ``(T, N, 7U)``, seen ``(T, 14U)``, the sums over rows that `FORWARD_SUMS` names, and raw.
     """
     steps, units = tf.shape(x)[1], weights.recurrent.shape[0]
     scale, shift = _gate_scale(units, x.dtype)
-    weight = _joined(weights) * scale  # (F + 1 + U, 4U)
-    x = _with_one(tf.transpose(x, [1, 0, 2]))  # (T, N, F + 1)
-    alive = _time_major(live) if plan.masked else None  # (T, N, 1)
+    kernel, recurrent, bias = (w * scale for w in weights)
+    x = tf.transpose(x, [1, 0, 2])  # (T, N, F)
+    alive = tf.transpose(live)[:, :, None] if plan.masked else None  # (T, N, 1)
 
     def step(t: Any, h_tm1: Any, c_tm1: Any, rows: dict[str, Any]) -> tuple[Any, ...]:
-        # x W is not made before the loop: it would be written to memory and read again.
-        driver = tf.concat([x[t], h_tm1], 1)  # (N, F + 1 + U)
-        gates = tf.tanh(driver @ weight) * scale + shift  # (N, 4U)
+        # x W stays in the loop: made before it, it would be written to memory and read again.
+        z = x[t] @ kernel + h_tm1 @ recurrent + bias  # (N, 4U)
+        gates = tf.tanh(z) * scale + shift
         i, f, g, o = tf.split(gates, 4, axis=1)
         c = f * c_tm1 + i * g
         squashed = tf.tanh(c)
-        made = {
-            "c_by_i": g * i * (1 - i),
-            "c_by_f": c_tm1 * f * (1 - f),
-            "c_by_g": i * (1 - g * g),
-            "h_by_o": o * squashed * (1 - o),
-            "h_by_c": o * (1 - squashed * squashed),
-        }
         h = o * squashed
+        record = Record(
+            c_by_i=g * i * (1 - i),
+            c_by_f=c_tm1 * f * (1 - f),
+            c_by_g=i * (1 - g * g),
+            h_by_o=h * (1 - o),
+            h_by_c=o * (1 - squashed * squashed),
+            c_by_c=f,
+            h=h,
+        )
         if alive is not None:  # a masked step hands states and gradients on as they are
             h, c = tf.where(alive[t], h, h_tm1), tf.where(alive[t], c, c_tm1)
-            f = tf.where(alive[t], f, tf.ones_like(f))
-            made = {k: tf.where(alive[t], v, tf.zeros_like(v)) for k, v in made.items()}
-        made |= {"driver": driver, "h": h, "cells": c, "c_by_c": f, "gates": gates}
+            none = tf.zeros_like(h)
+            held = Record(none, none, none, none, none, tf.ones_like(h), h)
+            record = Record(*(tf.where(alive[t], a, b) for a, b in zip(record, held, strict=True)))
+        made = {"record": tf.concat(record, 1), "gates": gates, "h": h, "c": c}
+        if plan.observe:
+            made["seen"] = _sum_forward(gates, h, c, None if alive is None else alive[t])
         return t + 1, h, c, {name: row.write(t, made[name]) for name, row in rows.items()}
 
-    widths = {"h": units} if plan.sequence or plan.observe else {}
-    widths |= dict.fromkeys(Factors._fields, units) if plan.keep else {}
-    widths |= {"driver": x.shape[2] + units} if plan.keep else {}
-    widths |= {"cells": units} if plan.cells or plan.observe else {}
-    widths |= {"gates": 4 * units} if plan.observe else {}
-    rows = {name: _rows(x, width) for name, width in widths.items()}
+    rows = {"record": _rows(x, len(Record._fields) * units)} if plan.keep else {}
+    rows |= {"h": _rows(x, units)} if plan.sequence and not plan.keep else {}
+    rows |= {"c": _rows(x, units)} if plan.cells or plan.raw else {}
+    rows |= {"gates": _rows(x, 4 * units)} if plan.raw else {}
+    rows |= {"seen": _sums(x, len(FORWARD_SUMS) * units)} if plan.observe else {}
     _, h, c, rows = tf.while_loop(
         lambda t, *_: t < steps, step, (0, start.h, start.c, rows), maximum_iterations=steps
     )
     made = {name: row.stack() for name, row in rows.items()}
-    result = {"h_last": h, "c_last": c}
-    if plan.sequence:
-        result["h"] = tf.transpose(made["h"], [1, 0, 2])
-    if plan.cells:
-        result["c"] = tf.transpose(made["cells"], [1, 0, 2])
     if plan.keep:
-        result["factors"] = Factors(*(made[name] for name in Factors._fields))
-    if plan.observe:
-        result["seen"] = {"gates": made["gates"], "h": made["h"], "c": made["cells"]}
+        made["h"] = made["record"][:, :, -units:]
+    result = {"h_last": h, "c_last": c}
+    result |= {name: made[name] for name in ("record", "seen") if name in made}
+    result |= {"h": _batch_major(made["h"])} if plan.sequence else {}
+    result |= {"c": _batch_major(made["c"])} if plan.cells else {}
+    if plan.raw:
+        result["raw"] = {name: _batch_major(made[name]) for name in ("gates", "h", "c")}
     return result
 
 
 def backward(
     plan: Plan,
+    x: tf.Tensor,
     live: tf.Tensor,
     weights: Weights,
-    factors: Factors,
+    start: States,
+    record: tf.Tensor,
     upstream: dict[str, tf.Tensor],
 ) -> dict[str, Any]:
     """Run the steps backwards from the gradients of the outputs of `forward`.
 
-    Returns the gradients x ``(N, T, F)``, weights, start and, when `plan` observes, seen: those of
-    every step, h, c, carousel (what reached c along the cell), gated (the rest of it), each
-    ``(T, N, U)``, and z ``(T, N, 4U)``.
+    Returns the gradients x ``(N, T, F)``, weights, start and, as `plan` asks, seen ``(T, 8U)``, the
+    sums over rows that `BACKWARD_SUMS` names, and raw: ∂h, ∂c, carousel (what reached ∂c along the
+    cell), gated (the rest of it), each ``(N, T, U)``, and ∂z ``(N, T, 4U)``.
     """
-    steps, units = tf.shape(factors.driver)[0], weights.recurrent.shape[0]
+    steps, units = tf.shape(x)[1], weights.recurrent.shape[0]
     recurrent_t = tf.transpose(weights.recurrent)
-    alive = _time_major(live) if plan.masked else None
+    alive = tf.transpose(live)[:, :, None] if plan.masked else None  # (T, N, 1)
     d_sequence = tf.transpose(upstream["h"], [1, 0, 2]) if plan.sequence else None  # (T, N, U)
     d_cells = tf.transpose(upstream["c"], [1, 0, 2]) if plan.cells else None
+    x = tf.transpose(x, [1, 0, 2])  # (T, N, F)
 
     def step(s: Any, d_h: Any, carousel: Any, rows: dict[str, Any]) -> tuple[Any, ...]:
         t = steps - 1 - s
-        at = Factors(*(factor[t] for factor in factors))
+        at = Record(*tf.split(record[t], len(Record._fields), axis=1))
         if d_sequence is not None:
             d_h += d_sequence[t]
         gated = d_h * at.h_by_c
@@ -148,42 +155,62 @@ def backward(
         d_c = carousel + gated
         d_z = tf.concat([d_c * at.c_by_i, d_c * at.c_by_f, d_c * at.c_by_g, d_h * at.h_by_o], 1)
         made = {"z": d_z, "h": d_h, "c": d_c, "carousel": carousel, "gated": gated}
+        if plan.observe:
+            made["seen"] = _sum_backward(d_z, d_h, d_c, carousel, gated)
         d_h_tm1 = d_z @ recurrent_t  # (N, U)
         if alive is not None:
             d_h_tm1 += tf.where(alive[t], tf.zeros_like(d_h), d_h)
         rows = {name: row.write(t, made[name]) for name, row in rows.items()}
         return s + 1, d_h_tm1, d_c * at.c_by_c, rows
 
-    names = ("z", "h", "c", "carousel", "gated") if plan.observe else ("z",)
-    rows = {name: _rows(factors.driver, 4 * units if name == "z" else units) for name in names}
+    rows = {"z": _rows(x, 4 * units)}
+    rows |= {name: _rows(x, units) for name in ("h", "c", "carousel", "gated") if plan.raw}
+    rows |= {"seen": _sums(x, len(BACKWARD_SUMS) * units)} if plan.observe else {}
     loop = (0, upstream["h_last"], upstream["c_last"], rows)
     _, d_h, d_c, rows = tf.while_loop(lambda s, *_: s < steps, step, loop, maximum_iterations=steps)
     made = {name: row.stack() for name, row in rows.items()}
-    d_x, d_weights = _outside_the_loop(factors.driver, made["z"], weights)
+    d_x, d_weights = _outside_the_loop(x, record[:, :, -units:], made["z"], weights, start)
     result = {"x": d_x, "weights": d_weights, "start": States(d_h, d_c)}
-    return result | ({"seen": made} if plan.observe else {})
+    result |= {"seen": made.pop("seen")} if plan.observe else {}
+    result |= {"raw": {k: _batch_major(v) for k, v in made.items()}} if plan.raw else {}
+    return result
 
 
 def _outside_the_loop(
-    driver: tf.Tensor, d_z: tf.Tensor, weights: Weights
+    x: tf.Tensor, h: tf.Tensor, d_z: tf.Tensor, weights: Weights, start: States
 ) -> tuple[tf.Tensor, Weights]:
     """Gradients of the inputs and of the weights from d_z ``(T, N, 4U)``: one product each."""
-    features, units = weights.kernel.shape[0], weights.recurrent.shape[0]
+    features, units = x.shape[2], h.shape[2]
+    h_tm1 = tf.concat([start.h[None], h[:-1]], 0)
+    driven_by = tf.concat([x, tf.ones_like(x[:, :, :1]), h_tm1], 2)  # (T, N, F + 1 + U)
     flat = tf.reshape(d_z, [-1, 4 * units])  # (T·N, 4U)
-    d_all = tf.matmul(tf.reshape(driver, [-1, features + 1 + units]), flat, transpose_a=True)
+    d_all = tf.matmul(tf.reshape(driven_by, [-1, features + 1 + units]), flat, transpose_a=True)
+    d_x = tf.reshape(tf.matmul(flat, weights.kernel, transpose_b=True), tf.shape(x))
     d_kernel, d_bias, d_recurrent = tf.split(d_all, [features, 1, units])
-    d_x = tf.matmul(flat, weights.kernel, transpose_b=True)
-    d_x = tf.reshape(d_x, [*tf.unstack(tf.shape(driver)[:2]), features])
     return tf.transpose(d_x, [1, 0, 2]), Weights(d_kernel, d_recurrent, d_bias[0])
 
 
-def _joined(weights: Weights) -> tf.Tensor:
-    """Weights as one matrix ``(F + 1 + U, 4U)``, for inputs [x, 1, h₋₁]."""
-    return tf.concat([weights.kernel, weights.bias[None], weights.recurrent], 0)
+#: What a monitor is shown of a step forwards and backwards: sums over the rows of the batch, one
+#: per unit, side by side. They are made inside the loop, where what they sum is in the cache.
+FORWARD_SUMS = (*("gate",) * 4, *("shut",) * 4, *("open",) * 4, "h²", "c²")
+BACKWARD_SUMS = (*("∂z²",) * 4, "∂h²", "∂c²", "carousel²", "gated²")
+#: A gate below 0.1 is shut, above 0.9 open; the candidate is read on the same scale, (1 + g)/2.
+SHUT = (0.1, 0.1, -0.8, 0.1)
+OPEN = (0.9, 0.9, 0.8, 0.9)
 
 
-def _with_one(x: tf.Tensor) -> tf.Tensor:
-    return tf.concat([x, tf.ones_like(x[:, :, :1])], 2)
+def _sum_forward(gates: tf.Tensor, h: tf.Tensor, c: tf.Tensor, alive: Any) -> tf.Tensor:
+    units, dtype = h.shape[1], h.dtype
+    shut = tf.cast(gates < tf.repeat(tf.constant(SHUT, dtype), units), dtype)
+    opened = tf.cast(gates > tf.repeat(tf.constant(OPEN, dtype), units), dtype)
+    parts = [gates, shut, opened, h * h, c * c]
+    if alive is not None:
+        parts = [tf.where(alive, part, tf.zeros_like(part)) for part in parts]
+    return tf.concat([tf.reduce_sum(part, 0) for part in parts], 0)  # (14U,)
+
+
+def _sum_backward(*gradients: tf.Tensor) -> tf.Tensor:
+    return tf.concat([tf.reduce_sum(part * part, 0) for part in gradients], 0)  # (8U,)
 
 
 def _gate_scale(units: int, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
@@ -193,10 +220,15 @@ def _gate_scale(units: int, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
     return scale, shift
 
 
-def _time_major(live: tf.Tensor) -> tf.Tensor:
-    return tf.transpose(live)[:, :, None]
+def _batch_major(rows: tf.Tensor) -> tf.Tensor:
+    return tf.transpose(rows, [1, 0, 2])
 
 
 def _rows(x: tf.Tensor, width: int) -> tf.TensorArray:
     """One row ``(N, width)`` per step of x ``(T, N, F)``."""
     return tf.TensorArray(x.dtype, tf.shape(x)[0], element_shape=[x.shape[1], width])
+
+
+def _sums(x: tf.Tensor, width: int) -> tf.TensorArray:
+    """One vector ``(width,)`` per step of x ``(T, N, F)``."""
+    return tf.TensorArray(x.dtype, tf.shape(x)[0], element_shape=[width])

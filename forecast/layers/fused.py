@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from forecast.layers import bptt
 from forecast.layers.bptt import Plan, States, Weights
-from forecast.layers.monitor import Monitor, summarise_backward, summarise_forward
+from forecast.layers.monitor import Monitor
 
 #: Below this many rows a piece of the batch costs more to start than it saves.
 MIN_ROWS = 8
@@ -50,7 +50,7 @@ def lstm(
             again = None if plan.keep else _forward(plan._replace(keep=True), pieces, shared)
             given = _cut(dict(zip(outputs, upstream, strict=True)))
             calls = [
-                {"live": piece["live"], "factors": m["factors"], "upstream": u}
+                {**piece, "record": m["record"], "upstream": u}
                 for piece, m, u in zip(pieces, again or made, given, strict=True)
             ]
             d = _backward(plan, calls, shared, monitor, sampled)
@@ -93,9 +93,10 @@ def _forward(
         return [_program(bptt.forward, plan)(weights=weights, **piece) for piece in pieces]
 
     def observed(monitor: Monitor) -> list[dict[str, Any]]:
-        program = _program(_observed_forward, plan, monitor.tensors)
+        program = _program(bptt.forward, plan._replace(observe=True, raw=monitor.tensors))
         made = [program(weights=weights, **piece) for piece in pieces]
-        monitor.write_forward([m.pop("seen") for m in made])
+        live = tf.concat([piece["live"] for piece in pieces], 0)
+        monitor.write_forward(_add_up(made), live, _join_raw(made))
         return made
 
     return tf.cond(sampled, lambda: observed(monitor), plain) if monitor else plain()
@@ -112,36 +113,27 @@ def _backward(
         return [_program(bptt.backward, plan)(weights=weights, **call) for call in calls]
 
     def observed(monitor: Monitor) -> list[dict[str, Any]]:
-        program = _program(_observed_backward, plan, monitor.tensors)
+        program = _program(bptt.backward, plan._replace(observe=True, raw=monitor.tensors))
         made = [program(weights=weights, **call) for call in calls]
-        monitor.write_backward([m.pop("seen") for m in made])
+        monitor.write_backward(_add_up(made), _join_raw(made))
         return made
 
     return tf.cond(sampled, lambda: observed(monitor), plain) if monitor else plain()
 
 
-def _observed_forward(plan: Plan, tensors: bool, **call: Any) -> dict[str, Any]:
-    made = bptt.forward(plan._replace(observe=True), **call)
-    seen = made["seen"]
-    made["seen"] = summarise_forward(seen, call["live"]) | (_batch_major(seen) if tensors else {})
-    return made
+def _add_up(made: list[dict[str, Any]]) -> tf.Tensor:
+    return tf.add_n([piece.pop("seen") for piece in made])
 
 
-def _observed_backward(plan: Plan, tensors: bool, **call: Any) -> dict[str, Any]:
-    made = bptt.backward(plan._replace(observe=True), **call)
-    seen = made["seen"]
-    made["seen"] = summarise_backward(seen) | (_batch_major(seen) if tensors else {})
-    return made
-
-
-def _batch_major(seen: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    return {name: tf.transpose(tensor, [1, 0, 2]) for name, tensor in seen.items()}
+def _join_raw(made: list[dict[str, Any]]) -> dict[str, tf.Tensor]:
+    pieces = [piece.pop("raw", {}) for piece in made]
+    return {name: tf.concat([piece[name] for piece in pieces], 0) for name in pieces[0]}
 
 
 @functools.cache
-def _program(scan: Any, *options: Any) -> Any:
+def _program(scan: Any, plan: Plan) -> Any:
     """Return `scan` as a program of XLA: one for the whole process, shared by all layers."""
-    return tf.function(functools.partial(scan, *options), jit_compile=True, autograph=False)
+    return tf.function(functools.partial(scan, plan), jit_compile=True, autograph=False)
 
 
 def _cut(tensors: Any) -> list[Any]:

@@ -5,12 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-#: A gate below 0.1 is shut, above 0.9 open; the candidate is read on the same scale, (1 + g)/2.
-SHUT = (0.1, 0.1, -0.8, 0.1)
-OPEN = (0.9, 0.9, 0.8, 0.9)
-_FORWARD_COLUMNS = 4 + 4 + 4 + 3
-_BACKWARD_COLUMNS = 4 + 4
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -54,9 +48,9 @@ class Monitor:
         self.tensors = tensors
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._sampled = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        self._forward = _variable([None, _FORWARD_COLUMNS])
-        self._backward = _variable([None, _BACKWARD_COLUMNS])
-        self._forget = _variable([None])
+        self._forward = _variable([None, None])  # (T, 14U)
+        self._backward = _variable([None, None])  # (T, 8U)
+        self._live = _variable([None])  # (T,) rows that count
         self._raw: dict[str, tf.Variable] = {}
 
     def read(self) -> Reading | None:
@@ -64,21 +58,24 @@ class Monitor:
         step = int(self._sampled.numpy())
         if step < 0:
             return None
-        f, b = self._forward.numpy(), np.sqrt(self._backward.numpy())
-        count = np.maximum(f[:, 14:], 1)  # live entries per step: 0 where all of it was masked
+        sums = self._forward.numpy().reshape(len(self._live.numpy()), 14, -1)  # (T, 14, U)
+        squares = self._backward.numpy().reshape(len(sums), -1, sums.shape[2])  # (T, 8, U)
+        rows = np.maximum(self._live.numpy(), 1)  # 0 where all of a step was masked
+        mean = sums.mean(2) / rows[:, None]  # (T, 14)
+        norm = np.sqrt(squares.sum(2))  # (T, 8)
         return Reading(
             step=step,
-            gate_mean=f[:, 0:4] / count,
-            gate_shut=f[:, 4:8] / count,
-            gate_open=f[:, 8:12] / count,
-            h_rms=np.sqrt(f[:, 12] / count[:, 0]),
-            c_rms=np.sqrt(f[:, 13] / count[:, 0]),
-            forget_mean=self._forget.numpy() * len(self._forget.numpy()) / max(count.sum(), 1),
-            h_gradient=b[:, 0],
-            c_gradient=b[:, 1],
-            carousel_gradient=b[:, 2],
-            gated_gradient=b[:, 3],
-            z_gradient=b[:, 4:8],
+            gate_mean=mean[:, 0:4],
+            gate_shut=mean[:, 4:8],
+            gate_open=mean[:, 8:12],
+            h_rms=np.sqrt(mean[:, 12]),
+            c_rms=np.sqrt(mean[:, 13]),
+            forget_mean=sums[:, 1].sum(0) / max(self._live.numpy().sum(), 1),
+            z_gradient=norm[:, 0:4],
+            h_gradient=norm[:, 4],
+            c_gradient=norm[:, 5],
+            carousel_gradient=norm[:, 6],
+            gated_gradient=norm[:, 7],
             tensors={name: raw.numpy() for name, raw in self._raw.items()},
         )
 
@@ -90,57 +87,22 @@ class Monitor:
         self._step.assign_add(1)
         return sampled
 
-    def write_forward(self, pieces: list[dict[str, tf.Tensor]]) -> None:
-        """Keep the sums that `summarise_forward` made of every piece of the batch."""
-        self._forward.assign(tf.add_n([piece.pop("steps") for piece in pieces]))
-        self._forget.assign(tf.add_n([piece.pop("forget") for piece in pieces]))
-        self._write_raw(pieces, ("gates", "h", "c"))
+    def write_forward(self, seen: tf.Tensor, live: tf.Tensor, raw: dict[str, tf.Tensor]) -> None:
+        """Keep the sums ``(T, 14U)`` of a forward scan with the mask `live` ``(N, T)``."""
+        self._forward.assign(tf.cast(seen, tf.float32))
+        self._live.assign(tf.reduce_sum(tf.cast(live, tf.float32), 0))
+        self._keep(raw)
 
-    def write_backward(self, pieces: list[dict[str, tf.Tensor]]) -> None:
-        """Keep the sums of squares that `summarise_backward` made of every piece."""
-        self._backward.assign(tf.add_n([piece.pop("steps") for piece in pieces]))
-        names = ("h", "c", "carousel", "gated", "z")
-        self._write_raw(pieces, names, suffix="_gradient")
+    def write_backward(self, seen: tf.Tensor, raw: dict[str, tf.Tensor]) -> None:
+        """Keep the sums of squares ``(T, 8U)`` of a backward pass."""
+        self._backward.assign(tf.cast(seen, tf.float32))
+        self._keep({f"{name}_gradient": tensor for name, tensor in raw.items()})
 
-    def _write_raw(
-        self, pieces: list[dict[str, tf.Tensor]], names: tuple[str, ...], suffix: str = ""
-    ) -> None:
-        for name in names if self.tensors else ():
+    def _keep(self, raw: dict[str, tf.Tensor]) -> None:
+        for name, tensor in raw.items():
             with tf.init_scope():  # a variable outlives the graph it is first written in
-                raw = self._raw.setdefault(name + suffix, _variable([None, None, None]))
-            raw.assign(tf.cast(tf.concat([piece[name] for piece in pieces], 0), tf.float32))
-
-
-def summarise_forward(seen: dict[str, tf.Tensor], live: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Sum gates ``(T, N, 4U)``, h and c ``(T, N, U)`` over live entries of every step."""
-    steps, rows, units = tf.unstack(tf.shape(seen["h"]))
-    weight = tf.cast(tf.transpose(live), seen["h"].dtype)  # (T, N)
-    gates = tf.reshape(seen["gates"], [steps, rows, 4, units])
-    shut = gates < tf.constant(SHUT, gates.dtype)[:, None]
-    opened = gates > tf.constant(OPEN, gates.dtype)[:, None]
-    by_gate = [
-        tf.reduce_sum(tf.cast(part, gates.dtype) * weight[:, :, None, None], [1, 3])  # (T, 4)
-        for part in (gates, shut, opened)
-    ]
-    squares = [
-        tf.reduce_sum(state * state * weight[:, :, None], [1, 2])
-        for state in (seen["h"], seen["c"])
-    ]
-    count = tf.reduce_sum(weight, 1) * tf.cast(units, weight.dtype)
-    forget = tf.reduce_sum(gates[:, :, 1] * weight[:, :, None], [0, 1])  # (U,)
-    per_step = tf.concat([*by_gate, tf.stack([*squares, count], 1)], 1)
-    return {"steps": tf.cast(per_step, tf.float32), "forget": tf.cast(forget, tf.float32)}
-
-
-def summarise_backward(seen: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Sum the squares of the gradients of every step over the batch."""
-    steps, rows, units = tf.unstack(tf.shape(seen["h"]))
-    z = tf.reshape(seen["z"], [steps, rows, 4, units])
-    squares = [
-        tf.reduce_sum(seen[name] * seen[name], [1, 2]) for name in ("h", "c", "carousel", "gated")
-    ]
-    per_step = tf.concat([tf.stack(squares, 1), tf.reduce_sum(z * z, [1, 3])], 1)
-    return {"steps": tf.cast(per_step, tf.float32)}
+                kept = self._raw.setdefault(name, _variable([None, None, None]))
+            kept.assign(tf.cast(tensor, tf.float32))
 
 
 def _variable(shape: list[int | None]) -> tf.Variable:

@@ -52,7 +52,10 @@ def test_quantiles_never_cross(location, bounded):
 
 
 @settings(max_examples=50, deadline=None)
-@given(raw=hnp.arrays(np.float32, (1, 3), elements=st.floats(-1e6, 1e6, width=32)), seed=st.integers(0, 99))
+@given(
+    raw=hnp.arrays(np.float32, (1, 3), elements=st.floats(-1e6, 1e6, width=32)),
+    seed=st.integers(0, 99),
+)
 def test_quantiles_of_the_head_never_cross_whatever_comes_in(raw, seed):
     head = QuantileHead(LEARNED, seed=seed)
     parameters = ops.convert_to_numpy(head(raw[None]))

@@ -13,7 +13,7 @@ from forecast.settings import Settings
 
 F = 5
 SETTINGS = Settings(lookback=16, horizon=5, units=3)
-O, K = SETTINGS.lookback - SETTINGS.warmup, len(SETTINGS.learned_horizons)
+ORIGINS, K = SETTINGS.lookback - SETTINGS.warmup, len(SETTINGS.learned_horizons)
 STATISTICS = FeatureStatistics(np.linspace(-1, 1, F), np.linspace(0.5, 2, F), 1000)
 
 
@@ -21,7 +21,7 @@ def batch(windows=4, seed=0):
     """One training batch of the shapes the network takes."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(windows, SETTINGS.lookback, F)).astype(np.float32)
-    y = rng.standard_t(5, size=(windows, O, K)).astype(np.float32)
+    y = rng.standard_t(5, size=(windows, ORIGINS, K)).astype(np.float32)
     return x, y, (rng.random(y.shape) < 0.9).astype(np.float32)
 
 
@@ -41,7 +41,7 @@ def test_our_lstm_and_keras_start_from_equal_weights_and_stay_equal_over_a_step(
 @pytest.mark.parametrize("cell", RECURRENT)
 def test_a_network_gives_parameters_for_every_origin_and_learned_horizon(cell):
     network = build_network(SETTINGS, cell, STATISTICS)
-    assert network.predict_on_batch(batch()[0]).shape == (4, O, K, 4)
+    assert network.predict_on_batch(batch()[0]).shape == (4, ORIGINS, K, 4)
     assert isinstance(network.get_layer("recurrent"), RECURRENT[cell])
 
 
@@ -55,7 +55,9 @@ def test_a_trained_network_comes_back_from_its_file(cell, tmp_path):
     assert loaded.to_json() == network.to_json()
     assert loaded.optimizer.get_config() == network.optimizer.get_config()
     np.testing.assert_array_equal(loaded.predict_on_batch(x), network.predict_on_batch(x))
-    after = [float(each.evaluate(x, y, sample_weight=weight, verbose=0)) for each in (loaded, network)]
+    after = [
+        float(each.evaluate(x, y, sample_weight=weight, verbose=0)) for each in (loaded, network)
+    ]
     assert after[0] == after[1]
 
 
@@ -96,7 +98,7 @@ def awake():
 
 
 @hypothesis_settings(max_examples=20, deadline=None)
-@given(origin=st.integers(0, O - 1), seed=st.integers(0, 2**16))
+@given(origin=st.integers(0, ORIGINS - 1), seed=st.integers(0, 2**16))
 def test_an_input_after_an_origin_changes_nothing_at_it(awake, origin, seed):
     x = batch()[0]
     now = SETTINGS.warmup + origin  # the origin's own session is known to it
@@ -105,7 +107,7 @@ def test_an_input_after_an_origin_changes_nothing_at_it(awake, origin, seed):
     for network in awake:
         before, after = network.predict_on_batch(x), network.predict_on_batch(other)
         np.testing.assert_array_equal(before[:, : origin + 1], after[:, : origin + 1])
-        assert origin == O - 1 or (before[:, origin + 1 :] != after[:, origin + 1 :]).any()
+        assert origin == ORIGINS - 1 or (before[:, origin + 1 :] != after[:, origin + 1 :]).any()
 
 
 def test_every_origin_sees_its_own_session_and_the_first_of_the_window(awake):
@@ -115,7 +117,9 @@ def test_every_origin_sees_its_own_session_and_the_first_of_the_window(awake):
         for session, first_origin in ((0, 0), (SETTINGS.warmup, 0), (SETTINGS.warmup + 4, 4)):
             other = x.copy()
             other[:, session] += 1
-            assert (network.predict_on_batch(other)[:, first_origin] != before[:, first_origin]).any()
+            assert (
+                network.predict_on_batch(other)[:, first_origin] != before[:, first_origin]
+            ).any()
 
 
 def test_features_are_normalised_by_the_statistics_that_travel_in_the_model():

@@ -11,7 +11,9 @@ Y = np.random.default_rng(1).normal(size=(6, 2)).astype(np.float32)
 
 def small_model(optimizer, seed=0):
     keras.utils.set_random_seed(seed)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)]
+    )
     model.compile(optimizer, "mse")
     return model
 
@@ -61,9 +63,7 @@ def test_the_share_counts_steps_also_where_several_are_one_call():
     model = small_model("sgd")
     halves = [np.linalg.norm(gradient_norms(model, X[k : k + 3], Y[k : k + 3])) for k in (0, 3)]
     between = float(np.mean(halves))
-    model.compile(
-        keras.optimizers.SGD(1e-9, global_clipnorm=between), "mse", steps_per_execution=2
-    )
+    model.compile(keras.optimizers.SGD(1e-9, global_clipnorm=between), "mse", steps_per_execution=2)
     tap = GradientTap()
     tap.open(model.optimizer, model.trainable_variables)
     model.fit(X, Y, batch_size=3, shuffle=False, verbose=0)

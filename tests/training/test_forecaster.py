@@ -71,7 +71,8 @@ def test_an_untrained_network_is_the_ewma_t_baseline_within_two_per_cent(panel, 
     for cell in ("lstm", "keras-lstm"):
         distance = np.abs(backtest.quantiles[cell] - prior) / sigma
         assert np.median(distance) < 0.02
-    crps = summary(scores(backtest, panel)).pivot(index="h", columns="model", values="crps")
+    means = summary(scores(backtest, panel))
+    crps = means.pivot_table(index="h", columns="model", values="crps", observed=True)
     np.testing.assert_allclose(crps.div(crps["ewma-t"], axis=0), 1, atol=0.02)
 
 
@@ -218,7 +219,7 @@ def test_statistics_are_those_of_training_sessions_alone(panel, change_after):
 @pytest.mark.parametrize(("border", "until"), [(20, 499), (400, 404)])
 def test_nothing_to_train_or_to_validate_on_is_told(panel, border, until):
     network = NeuralForecaster(SETTINGS, "gru", 0, panel.sessions[border].date())
-    with pytest.raises(InputError, match="nothing to train or validate on: .* must fit"):
+    with pytest.raises(InputError, match=r"nothing to train or validate on: .* must fit"):
         network.fit(panel, panel.sessions[until])
 
 

@@ -121,7 +121,10 @@ def test_without_highs_and_lows_the_range_is_left_out_and_the_rest_stays(panel):
 
 
 def test_features_do_not_depend_on_the_currency(panel):
-    dollars, cents = causal_features(panel), causal_features(replace(panel, frame=panel.frame * 100))
+    dollars, cents = (
+        causal_features(panel),
+        causal_features(replace(panel, frame=panel.frame * 100)),
+    )
     usual = slice(BURN_IN, None)
     np.testing.assert_allclose(
         dollars.values[:, usual], cents.values[:, usual], rtol=1e-4, atol=1e-5
@@ -146,7 +149,7 @@ def test_flat_prices_give_finite_features_and_a_volatility_above_zero(panel):
 
 
 def test_the_market_is_the_mean_of_the_tickers_named_whatever_else_is_in_the_panel(panel):
-    first, second, third = panel.tickers
+    first, second, _ = panel.tickers
     named = causal_features(panel, market=[first, second, "GONE"])
     alone = causal_features(panel.select(tickers=[first, second]))
     np.testing.assert_array_equal(named.values[:2], alone.values)

@@ -139,6 +139,6 @@ def test_a_short_ticker_asked_for_by_name_is_an_error(panel):
 def test_only_observed_sessions_count_as_history(panel):
     frame = panel.frame.copy()
     frame.iloc[100:710] = np.nan
-    with pytest.raises(InputError, match="S00 has 290 sessions; .* need 295"):  # of 900
+    with pytest.raises(InputError, match=r"S00 has 290 sessions; .* need 295"):  # of 900
         drop_short_tickers(replace(panel, frame=frame), window_settings(), ())
     assert drop_short_tickers(panel, window_settings(), ()) == (panel, [])
