@@ -38,9 +38,8 @@ class Terminal:
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; all but the first column are aligned to the right."""
-        table = Table(
-            title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-        )
+        self.console.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
+        table = Table(box=box.SIMPLE_HEAD)
         for k, name in enumerate(header):
             table.add_column(escape(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
         for row in rows:

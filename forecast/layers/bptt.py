@@ -13,9 +13,9 @@ that comes later:
     ∂z = [∂c ⊙ g i (1 − i),  ∂c ⊙ c₋₁ f (1 − f),  ∂c ⊙ i (1 − g²),  ∂h ⊙ h (1 − o)]
     ∂h₋₁ = ∂z Vᵀ             ∂W = Σ xᵀ ∂z      ∂V = Σ h₋₁ᵀ ∂z      ∂b = Σ ∂z
 
-The factors beside ∂c and ∂h are made in the forward step, where everything is in the cache, and
-kept in one record; a backward step is then one product of matrices and a few multiplications, and
-the gradients of the weights are one product after the loop. Inside, time comes first: ``(T, N, ...)``.
+The factors beside ∂c and ∂h are made in the forward step, where everything is in the cache, so
+that a backward step is one product of matrices and a few multiplications; the gradients of the
+weights are one product after the loop. Inside, time comes first: ``(T, N, ...)``.
 """
 
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ class Plan(NamedTuple):
     masked: bool = False
     sequence: bool = False  # h of every step is an output, not the last alone
     cells: bool = False  # so is c of every step
-    keep: bool = False  # make the record that the backward pass needs
+    keep: bool = False  # make the factors that the backward pass needs
     observe: bool = False  # sum up, step by step, what a monitor shows
     raw: bool = False  # and hand it out as it is
 
@@ -49,8 +49,8 @@ class States(NamedTuple):
     c: tf.Tensor
 
 
-class Record(NamedTuple):
-    """What the backward pass needs of a step, each ``(N, U)``, side by side in a row ``(N, 7U)``."""
+class Factors(NamedTuple):
+    """What the backward pass needs of a step; each ``(N, U)``, of all steps ``(T, N, U)``."""
 
     c_by_i: tf.Tensor  # ∂c/∂z_i = g i (1 − i)
     c_by_f: tf.Tensor  # ∂c/∂z_f = c₋₁ f (1 − f)
@@ -66,8 +66,7 @@ def forward(
 ) -> dict[str, Any]:
     """Run the steps over x ``(N, T, F)``; `live` is the mask ``(N, T)``.
 
-    Returns h_last and c_last ``(N, U)`` and, as `plan` asks, h and c ``(N, T, U)``, the record
-    ``(T, N, 7U)``, seen ``(T, 14U)``, the sums over rows that `FORWARD_SUMS` names, and raw.
+    Returns h_last and c_last ``(N, U)`` and, as `plan` asks, h and c ``(N, T, U)``, factors, seen ``(T, 14U)``, the sums over rows that `FORWARD_SUMS` names, and raw.
     """
     steps, units = tf.shape(x)[1], weights.recurrent.shape[0]
     scale, shift = _gate_scale(units, x.dtype)
@@ -83,7 +82,7 @@ def forward(
         c = f * c_tm1 + i * g
         squashed = tf.tanh(c)
         h = o * squashed
-        record = Record(
+        factors = Factors(
             c_by_i=g * i * (1 - i),
             c_by_f=c_tm1 * f * (1 - f),
             c_by_g=i * (1 - g * g),
@@ -95,15 +94,16 @@ def forward(
         if alive is not None:  # a masked step hands states and gradients on as they are
             h, c = tf.where(alive[t], h, h_tm1), tf.where(alive[t], c, c_tm1)
             none = tf.zeros_like(h)
-            held = Record(none, none, none, none, none, tf.ones_like(h), h)
-            record = Record(*(tf.where(alive[t], a, b) for a, b in zip(record, held, strict=True)))
-        made = {"record": tf.concat(record, 1), "gates": gates, "h": h, "c": c}
+            held = Factors(none, none, none, none, none, tf.ones_like(h), h)
+            both = zip(factors, held, strict=True)
+            factors = Factors(*(tf.where(alive[t], new, old) for new, old in both))
+        made = {**factors._asdict(), "gates": gates, "h": h, "c": c}
         if plan.observe:
             made["seen"] = _sum_forward(gates, h, c, None if alive is None else alive[t])
         return t + 1, h, c, {name: row.write(t, made[name]) for name, row in rows.items()}
 
-    rows = {"record": _rows(x, len(Record._fields) * units)} if plan.keep else {}
-    rows |= {"h": _rows(x, units)} if plan.sequence and not plan.keep else {}
+    rows = {"h": _rows(x, units)} if plan.sequence or plan.keep else {}
+    rows |= {name: _rows(x, units) for name in Factors._fields if plan.keep}
     rows |= {"c": _rows(x, units)} if plan.cells or plan.raw else {}
     rows |= {"gates": _rows(x, 4 * units)} if plan.raw else {}
     rows |= {"seen": _sums(x, len(FORWARD_SUMS) * units)} if plan.observe else {}
@@ -111,10 +111,9 @@ def forward(
         lambda t, *_: t < steps, step, (0, start.h, start.c, rows), maximum_iterations=steps
     )
     made = {name: row.stack() for name, row in rows.items()}
-    if plan.keep:
-        made["h"] = made["record"][:, :, -units:]
     result = {"h_last": h, "c_last": c}
-    result |= {name: made[name] for name in ("record", "seen") if name in made}
+    result |= {"factors": Factors(*(made[k] for k in Factors._fields))} if plan.keep else {}
+    result |= {"seen": made["seen"]} if plan.observe else {}
     result |= {"h": _batch_major(made["h"])} if plan.sequence else {}
     result |= {"c": _batch_major(made["c"])} if plan.cells else {}
     if plan.raw:
@@ -128,7 +127,7 @@ def backward(
     live: tf.Tensor,
     weights: Weights,
     start: States,
-    record: tf.Tensor,
+    factors: Factors,
     upstream: dict[str, tf.Tensor],
 ) -> dict[str, Any]:
     """Run the steps backwards from the gradients of the outputs of `forward`.
@@ -146,7 +145,7 @@ def backward(
 
     def step(s: Any, d_h: Any, carousel: Any, rows: dict[str, Any]) -> tuple[Any, ...]:
         t = steps - 1 - s
-        at = Record(*tf.split(record[t], len(Record._fields), axis=1))
+        at = Factors(*(factor[t] for factor in factors))
         if d_sequence is not None:
             d_h += d_sequence[t]
         gated = d_h * at.h_by_c
@@ -169,7 +168,7 @@ def backward(
     loop = (0, upstream["h_last"], upstream["c_last"], rows)
     _, d_h, d_c, rows = tf.while_loop(lambda s, *_: s < steps, step, loop, maximum_iterations=steps)
     made = {name: row.stack() for name, row in rows.items()}
-    d_x, d_weights = _outside_the_loop(x, record[:, :, -units:], made["z"], weights, start)
+    d_x, d_weights = _outside_the_loop(x, factors.h, made["z"], weights, start)
     result = {"x": d_x, "weights": d_weights, "start": States(d_h, d_c)}
     result |= {"seen": made.pop("seen")} if plan.observe else {}
     result |= {"raw": {k: _batch_major(v) for k, v in made.items()}} if plan.raw else {}

@@ -50,7 +50,7 @@ def lstm(
             again = None if plan.keep else _forward(plan._replace(keep=True), pieces, shared)
             given = _cut(dict(zip(outputs, upstream, strict=True)))
             calls = [
-                {**piece, "record": m["record"], "upstream": u}
+                {**piece, "factors": m["factors"], "upstream": u}
                 for piece, m, u in zip(pieces, again or made, given, strict=True)
             ]
             d = _backward(plan, calls, shared, monitor, sampled)

@@ -209,6 +209,6 @@ def test_a_yaml_file_gives_the_settings_and_flags_go_over_it(run_forecast, capsy
     )  # fmt: skip
     assert runs.read_settings(tmp_path / "cold").units == 2
     assert said.splitlines()[-1] == str(tmp_path / "cold")
-    assert "CRPS (value)" in said
+    assert "CRPS (value, lower is better)" in said
     frame = pd.read_parquet(tmp_path / "cold" / "forecasts.parquet")
     assert (frame["gru-lo-90"] < 0).any()

@@ -1,0 +1,135 @@
+"""What the tests of the LSTM share: tolerances, random layers, and one way to measure a layer."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from forecast.layers import LSTM, fused
+
+
+class Tolerance(NamedTuple):
+    """Largest deviation allowed, in units of the largest entry (at least 1) of what is expected."""
+
+    output: float = 1e-5
+    gradient: float = 1e-4
+    float64: float = 1e-10
+    finite_difference: float = 1e-6
+    half_precision: float = 1e-2
+
+
+class Measured(NamedTuple):
+    """Outputs of a layer and gradients of a random weighted sum of them, as arrays."""
+
+    outputs: list[np.ndarray]
+    gradients: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def tolerance() -> Tolerance:
+    return Tolerance()
+
+
+@pytest.fixture(scope="session")
+def assert_close() -> Callable[..., None]:
+    """Return a comparison of arrays, or of lists or dictionaries of them."""
+
+    def compare(actual: Any, expected: Any, within: float, what: str = "") -> None:
+        if isinstance(expected, dict):
+            assert actual.keys() == expected.keys(), what
+            for key in expected:
+                compare(actual[key], expected[key], within, f"{what} {key}")
+        elif isinstance(expected, list | tuple):
+            assert len(actual) == len(expected), what
+            for k, (one, other) in enumerate(zip(actual, expected, strict=True)):
+                compare(one, other, within, f"{what} {k}")
+        else:
+            actual, expected = np.asarray(actual, float), np.asarray(expected, float)
+            largest = max(np.abs(expected).max(initial=0.0), 1.0)
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=within * largest, err_msg=what)
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def randomise() -> Callable[..., None]:
+    """Return a function that draws all weights of a layer anew: no two gates are alike."""
+
+    def draw(layer: Any, seed: int = 0, scale: float = 0.4) -> None:
+        rng = np.random.default_rng(seed)
+        layer.set_weights([rng.normal(0, scale, w.shape) for w in layer.get_weights()])
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def make_pair(randomise: Any) -> Callable[..., tuple[LSTM, keras.layers.LSTM]]:
+    """Return a factory of our layer and Keras's with the same arguments and random weights."""
+
+    def make(
+        shape: tuple[int | None, ...] = (3, 6, 4), units: int = 5, **options: Any
+    ) -> tuple[LSTM, keras.layers.LSTM]:
+        pair = LSTM(units, **options), keras.layers.LSTM(units, **options)
+        for layer in pair:
+            layer.build(shape)
+            randomise(layer)
+        return pair
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def measure() -> Callable[..., Measured]:
+    """Return a function that runs a layer and differentiates a random weighted sum of its outputs.
+
+    `used` picks the outputs that enter the sum, all of them by default.
+    """
+
+    def run(
+        layer: Any,
+        x: np.ndarray,
+        state: list[np.ndarray] | None = None,
+        graph: bool = False,
+        used: slice = slice(None),
+        **call: Any,
+    ) -> Measured:
+        inputs = [tf.constant(value) for value in (x, *(state or ()))]
+        names = ["inputs", *["h0", "c0"][: len(inputs) - 1], *(w.name for w in layer.weights)]
+        weights = layer.trainable_weights
+
+        def weighted_sum(out: Any, k: int) -> Any:
+            return tf.reduce_sum(out * tf.random.stateless_normal(tf.shape(out), [7, k], out.dtype))
+
+        def compute(*inputs: Any) -> tuple[list[Any], list[Any]]:
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                made = layer(inputs[0], initial_state=list(inputs[1:]) or None, **call)
+                made = list(made) if isinstance(made, list | tuple) else [made]
+                loss = tf.add_n([weighted_sum(out, k) for k, out in enumerate(made)][used])
+            return made, tape.gradient(loss, [*inputs, *(w.value for w in weights)])
+
+        made, gradients = (tf.function(compute) if graph else compute)(*inputs)
+        arrays = [None if g is None else tf.convert_to_tensor(g).numpy() for g in gradients]
+        return Measured(
+            [out.numpy() for out in made],
+            {n: g for n, g in zip(names, arrays, strict=False) if g is not None},
+        )
+
+    return run
+
+
+@pytest.fixture
+def fused_runs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list that gains an entry whenever the fused loop is entered, not Keras's."""
+    runs: list[Any] = []
+    original = fused.lstm
+
+    def recorded(plan: Any, *args: Any, **kwargs: Any) -> Any:
+        runs.append(plan)
+        return original(plan, *args, **kwargs)
+
+    monkeypatch.setattr(fused, "lstm", recorded)
+    return runs
