@@ -66,7 +66,8 @@ def forward(
 ) -> dict[str, Any]:
     """Run the steps over x ``(N, T, F)``; `live` is the mask ``(N, T)``.
 
-    Returns h_last and c_last ``(N, U)`` and, as `plan` asks, h and c ``(N, T, U)``, factors, seen ``(T, 14U)``, the sums over rows that `FORWARD_SUMS` names, and raw.
+    Returns h_last and c_last ``(N, U)`` and, as `plan` asks, h and c ``(N, T, U)``, factors, seen,
+    the sums of every step that `FORWARD_SUMS` names, ``(T, U)`` or ``(T, 4U)``, and raw.
     """
     steps, units = tf.shape(x)[1], weights.recurrent.shape[0]
     scale, shift = _gate_scale(units, x.dtype)
@@ -99,21 +100,21 @@ def forward(
             factors = Factors(*(tf.where(alive[t], new, old) for new, old in both))
         made = {**factors._asdict(), "gates": gates, "h": h, "c": c}
         if plan.observe:
-            made["seen"] = _sum_forward(gates, h, c, None if alive is None else alive[t])
+            made |= _sum_forward(gates, h, c, None if alive is None else alive[t])
         return t + 1, h, c, {name: row.write(t, made[name]) for name, row in rows.items()}
 
     rows = {"h": _rows(x, units)} if plan.sequence or plan.keep else {}
     rows |= {name: _rows(x, units) for name in Factors._fields if plan.keep}
     rows |= {"c": _rows(x, units)} if plan.cells or plan.raw else {}
     rows |= {"gates": _rows(x, 4 * units)} if plan.raw else {}
-    rows |= {"seen": _sums(x, len(FORWARD_SUMS) * units)} if plan.observe else {}
+    rows |= {k: _sums(x, n * units) for k, n in FORWARD_SUMS.items() if plan.observe}
     _, h, c, rows = tf.while_loop(
         lambda t, *_: t < steps, step, (0, start.h, start.c, rows), maximum_iterations=steps
     )
     made = {name: row.stack() for name, row in rows.items()}
     result = {"h_last": h, "c_last": c}
     result |= {"factors": Factors(*(made[k] for k in Factors._fields))} if plan.keep else {}
-    result |= {"seen": made["seen"]} if plan.observe else {}
+    result |= {"seen": {k: made[k] for k in FORWARD_SUMS}} if plan.observe else {}
     result |= {"h": _batch_major(made["h"])} if plan.sequence else {}
     result |= {"c": _batch_major(made["c"])} if plan.cells else {}
     if plan.raw:
@@ -132,8 +133,8 @@ def backward(
 ) -> dict[str, Any]:
     """Run the steps backwards from the gradients of the outputs of `forward`.
 
-    Returns the gradients x ``(N, T, F)``, weights, start and, as `plan` asks, seen ``(T, 8U)``, the
-    sums over rows that `BACKWARD_SUMS` names, and raw: ∂h, ∂c, carousel (what reached ∂c along the
+    Returns the gradients x ``(N, T, F)``, weights, start and, as `plan` asks, seen, the sums that
+    `BACKWARD_SUMS` names, and raw: ∂h, ∂c, carousel (what reached ∂c along the
     cell), gated (the rest of it), each ``(N, T, U)``, and ∂z ``(N, T, 4U)``.
     """
     steps, units = tf.shape(x)[1], weights.recurrent.shape[0]
@@ -155,7 +156,7 @@ def backward(
         d_z = tf.concat([d_c * at.c_by_i, d_c * at.c_by_f, d_c * at.c_by_g, d_h * at.h_by_o], 1)
         made = {"z": d_z, "h": d_h, "c": d_c, "carousel": carousel, "gated": gated}
         if plan.observe:
-            made["seen"] = _sum_backward(d_z, d_h, d_c, carousel, gated)
+            made |= {f"{name}²": tf.reduce_sum(made[name] ** 2, 0) for name in BACKWARD_SUMS}
         d_h_tm1 = d_z @ recurrent_t  # (N, U)
         if alive is not None:
             d_h_tm1 += tf.where(alive[t], tf.zeros_like(d_h), d_h)
@@ -164,14 +165,14 @@ def backward(
 
     rows = {"z": _rows(x, 4 * units)}
     rows |= {name: _rows(x, units) for name in ("h", "c", "carousel", "gated") if plan.raw}
-    rows |= {"seen": _sums(x, len(BACKWARD_SUMS) * units)} if plan.observe else {}
+    rows |= {f"{k}²": _sums(x, n * units) for k, n in BACKWARD_SUMS.items() if plan.observe}
     loop = (0, upstream["h_last"], upstream["c_last"], rows)
     _, d_h, d_c, rows = tf.while_loop(lambda s, *_: s < steps, step, loop, maximum_iterations=steps)
     made = {name: row.stack() for name, row in rows.items()}
     d_x, d_weights = _outside_the_loop(x, factors.h, made["z"], weights, start)
     result = {"x": d_x, "weights": d_weights, "start": States(d_h, d_c)}
-    result |= {"seen": made.pop("seen")} if plan.observe else {}
-    result |= {"raw": {k: _batch_major(v) for k, v in made.items()}} if plan.raw else {}
+    result |= {"seen": {k: made[f"{k}²"] for k in BACKWARD_SUMS}} if plan.observe else {}
+    result |= {"raw": {k: _batch_major(made[k]) for k in BACKWARD_SUMS}} if plan.raw else {}
     return result
 
 
@@ -189,27 +190,24 @@ def _outside_the_loop(
     return tf.transpose(d_x, [1, 0, 2]), Weights(d_kernel, d_recurrent, d_bias[0])
 
 
-#: What a monitor is shown of a step forwards and backwards: sums over the rows of the batch, one
-#: per unit, side by side. They are made inside the loop, where what they sum is in the cache.
-FORWARD_SUMS = (*("gate",) * 4, *("shut",) * 4, *("open",) * 4, "h²", "c²")
-BACKWARD_SUMS = (*("∂z²",) * 4, "∂h²", "∂c²", "carousel²", "gated²")
+#: What a monitor is shown of a step forwards, and backwards (sums of squares): sums over the rows
+#: of the batch, for so many units each. They are made inside the loop, where what they sum is in
+#: the cache, and kept apart: put side by side, XLA would sum them one number at a time.
+FORWARD_SUMS = {"gate": 4, "shut": 4, "open": 4, "h²": 1, "c²": 1}
+BACKWARD_SUMS = {"z": 4, "h": 1, "c": 1, "carousel": 1, "gated": 1}
 #: A gate below 0.1 is shut, above 0.9 open; the candidate is read on the same scale, (1 + g)/2.
 SHUT = (0.1, 0.1, -0.8, 0.1)
 OPEN = (0.9, 0.9, 0.8, 0.9)
 
 
-def _sum_forward(gates: tf.Tensor, h: tf.Tensor, c: tf.Tensor, alive: Any) -> tf.Tensor:
+def _sum_forward(gates: tf.Tensor, h: tf.Tensor, c: tf.Tensor, alive: Any) -> dict[str, Any]:
     units, dtype = h.shape[1], h.dtype
     shut = tf.cast(gates < tf.repeat(tf.constant(SHUT, dtype), units), dtype)
     opened = tf.cast(gates > tf.repeat(tf.constant(OPEN, dtype), units), dtype)
-    parts = [gates, shut, opened, h * h, c * c]
+    parts = dict(zip(FORWARD_SUMS, (gates, shut, opened, h * h, c * c), strict=True))
     if alive is not None:
-        parts = [tf.where(alive, part, tf.zeros_like(part)) for part in parts]
-    return tf.concat([tf.reduce_sum(part, 0) for part in parts], 0)  # (14U,)
-
-
-def _sum_backward(*gradients: tf.Tensor) -> tf.Tensor:
-    return tf.concat([tf.reduce_sum(part * part, 0) for part in gradients], 0)  # (8U,)
+        parts = {name: tf.where(alive, part, tf.zeros_like(part)) for name, part in parts.items()}
+    return {name: tf.reduce_sum(part, 0) for name, part in parts.items()}
 
 
 def _gate_scale(units: int, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:

@@ -95,8 +95,9 @@ def _forward(
     def observed(monitor: Monitor) -> list[dict[str, Any]]:
         program = _program(bptt.forward, plan._replace(observe=True, raw=monitor.tensors))
         made = [program(weights=weights, **piece) for piece in pieces]
-        live = tf.concat([piece["live"] for piece in pieces], 0)
-        monitor.write_forward(_add_up(made), live, _join_raw(made))
+        counts = [tf.reduce_sum(tf.cast(piece["live"], tf.float32), 0) for piece in pieces]
+        monitor.write("forward", _joined(made, "seen") | {"live": tf.add_n(counts)})
+        monitor.write("forward raw", _joined(made, "raw"))
         return made
 
     return tf.cond(sampled, lambda: observed(monitor), plain) if monitor else plain()
@@ -115,19 +116,18 @@ def _backward(
     def observed(monitor: Monitor) -> list[dict[str, Any]]:
         program = _program(bptt.backward, plan._replace(observe=True, raw=monitor.tensors))
         made = [program(weights=weights, **call) for call in calls]
-        monitor.write_backward(_add_up(made), _join_raw(made))
+        monitor.write("backward", _joined(made, "seen"))
+        monitor.write("backward raw", _joined(made, "raw"))
         return made
 
     return tf.cond(sampled, lambda: observed(monitor), plain) if monitor else plain()
 
 
-def _add_up(made: list[dict[str, Any]]) -> tf.Tensor:
-    return tf.add_n([piece.pop("seen") for piece in made])
-
-
-def _join_raw(made: list[dict[str, Any]]) -> dict[str, tf.Tensor]:
-    pieces = [piece.pop("raw", {}) for piece in made]
-    return {name: tf.concat([piece[name] for piece in pieces], 0) for name in pieces[0]}
+def _joined(made: list[dict[str, Any]], part: str) -> dict[str, tf.Tensor]:
+    """Take what every piece made of sums ("seen") or tensors ("raw") and make one of it."""
+    pieces = [piece.pop(part, {}) for piece in made]
+    join = tf.add_n if part == "seen" else functools.partial(tf.concat, axis=0)
+    return {name: join([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
 @functools.cache

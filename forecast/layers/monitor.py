@@ -48,35 +48,39 @@ class Monitor:
         self.tensors = tensors
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._sampled = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        self._forward = _variable([None, None])  # (T, 14U)
-        self._backward = _variable([None, None])  # (T, 8U)
-        self._live = _variable([None])  # (T,) rows that count
-        self._raw: dict[str, tf.Variable] = {}
+        self._kept: dict[str, dict[str, tf.Variable]] = {}
 
     def read(self) -> Reading | None:
         """Return what was seen last, or None before the first step."""
         step = int(self._sampled.numpy())
         if step < 0:
             return None
-        sums = self._forward.numpy().reshape(len(self._live.numpy()), 14, -1)  # (T, 14, U)
-        squares = self._backward.numpy().reshape(len(sums), -1, sums.shape[2])  # (T, 8, U)
-        rows = np.maximum(self._live.numpy(), 1)  # 0 where all of a step was masked
-        mean = sums.mean(2) / rows[:, None]  # (T, 14)
-        norm = np.sqrt(squares.sum(2))  # (T, 8)
+        kept = {key: {k: v.numpy() for k, v in part.items()} for key, part in self._kept.items()}
+        sums, squares = kept["forward"], kept["backward"]
+        rows = np.maximum(sums["live"], 1)  # (T,); 0 where all of a step was masked
+        steps, units = sums["h²"].shape
+
+        def mean(name: str) -> np.ndarray:
+            return sums[name].reshape(steps, -1, units).mean(2) / rows[:, None]
+
+        def norm(name: str) -> np.ndarray:
+            return np.sqrt(squares[name].reshape(steps, -1, units).sum(2))
+
         return Reading(
             step=step,
-            gate_mean=mean[:, 0:4],
-            gate_shut=mean[:, 4:8],
-            gate_open=mean[:, 8:12],
-            h_rms=np.sqrt(mean[:, 12]),
-            c_rms=np.sqrt(mean[:, 13]),
-            forget_mean=sums[:, 1].sum(0) / max(self._live.numpy().sum(), 1),
-            z_gradient=norm[:, 0:4],
-            h_gradient=norm[:, 4],
-            c_gradient=norm[:, 5],
-            carousel_gradient=norm[:, 6],
-            gated_gradient=norm[:, 7],
-            tensors={name: raw.numpy() for name, raw in self._raw.items()},
+            gate_mean=mean("gate"),
+            gate_shut=mean("shut"),
+            gate_open=mean("open"),
+            h_rms=np.sqrt(mean("h²")[:, 0]),
+            c_rms=np.sqrt(mean("c²")[:, 0]),
+            forget_mean=sums["gate"][:, units : 2 * units].sum(0) / max(sums["live"].sum(), 1),
+            h_gradient=norm("h")[:, 0],
+            c_gradient=norm("c")[:, 0],
+            carousel_gradient=norm("carousel")[:, 0],
+            gated_gradient=norm("gated")[:, 0],
+            z_gradient=norm("z"),
+            tensors=kept.get("forward raw", {})
+            | {f"{k}_gradient": v for k, v in kept.get("backward raw", {}).items()},
         )
 
     def sample(self) -> tf.Tensor:
@@ -87,23 +91,14 @@ class Monitor:
         self._step.assign_add(1)
         return sampled
 
-    def write_forward(self, seen: tf.Tensor, live: tf.Tensor, raw: dict[str, tf.Tensor]) -> None:
-        """Keep the sums ``(T, 14U)`` of a forward scan with the mask `live` ``(N, T)``."""
-        self._forward.assign(tf.cast(seen, tf.float32))
-        self._live.assign(tf.reduce_sum(tf.cast(live, tf.float32), 0))
-        self._keep(raw)
-
-    def write_backward(self, seen: tf.Tensor, raw: dict[str, tf.Tensor]) -> None:
-        """Keep the sums of squares ``(T, 8U)`` of a backward pass."""
-        self._backward.assign(tf.cast(seen, tf.float32))
-        self._keep({f"{name}_gradient": tensor for name, tensor in raw.items()})
-
-    def _keep(self, raw: dict[str, tf.Tensor]) -> None:
-        for name, tensor in raw.items():
+    def write(self, key: str, tensors: dict[str, tf.Tensor]) -> None:
+        """Keep `tensors` under `key` until the next step that is sampled."""
+        for name, tensor in tensors.items():
             with tf.init_scope():  # a variable outlives the graph it is first written in
-                kept = self._raw.setdefault(name, _variable([None, None, None]))
+                kept = self._kept.setdefault(key, {}).setdefault(name, _variable(tensor.shape.rank))
             kept.assign(tf.cast(tensor, tf.float32))
 
 
-def _variable(shape: list[int | None]) -> tf.Variable:
-    return tf.Variable(tf.zeros([n or 0 for n in shape]), shape=shape, trainable=False)
+def _variable(rank: int) -> tf.Variable:
+    """A variable of any size: batches and lengths may change from step to step."""
+    return tf.Variable(tf.zeros([0] * rank), shape=[None] * rank, trainable=False)

@@ -101,7 +101,7 @@ def measure() -> Callable[..., Measured]:
         weights = layer.trainable_weights
 
         def weighted_sum(out: Any, k: int) -> Any:
-            return tf.reduce_sum(out * tf.random.stateless_normal(tf.shape(out), [7, k], out.dtype))
+            return tf.reduce_sum(out * tf.random.stateless_normal(tf.shape(out), [7, k], dtype=out.dtype))
 
         def compute(*inputs: Any) -> tuple[list[Any], list[Any]]:
             with tf.GradientTape() as tape:

@@ -45,7 +45,7 @@ def test_a_network_gives_parameters_for_every_origin_and_learned_horizon(cell):
     assert isinstance(network.get_layer("recurrent"), RECURRENT[cell])
 
 
-@pytest.mark.parametrize("cell", RECURRENT)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_trained_network_comes_back_from_its_file(cell, tmp_path):
     network = build_network(SETTINGS, cell, STATISTICS, 1)
     x, y, weight = batch()

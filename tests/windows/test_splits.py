@@ -25,7 +25,7 @@ def window_settings(**more):
     return WindowSettings(**{"lookback": 40, "horizon": 5, **more})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_no_target_of_a_split_ends_in_the_next_one_and_every_split_has_origins(panel, data):
     days = [None, *panel.sessions[::7].date]
