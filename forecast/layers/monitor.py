@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from forecast.layers.bptt import BACKWARD_SUMS, FORWARD_SUMS
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -48,7 +50,12 @@ class Monitor:
         self.tensors = tensors
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._sampled = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        self._kept: dict[str, dict[str, tf.Variable]] = {}
+        self._kept = {
+            "forward": {name: _variable(2) for name in FORWARD_SUMS} | {"live": _variable(1)},
+            "backward": {name: _variable(2) for name in BACKWARD_SUMS},
+            "forward raw": {name: _variable(3) for name in ("gates", "h", "c") if tensors},
+            "backward raw": {name: _variable(3) for name in BACKWARD_SUMS if tensors},
+        }
 
     def read(self) -> Reading | None:
         """Return what was seen last, or None before the first step."""
@@ -79,8 +86,8 @@ class Monitor:
             carousel_gradient=norm("carousel")[:, 0],
             gated_gradient=norm("gated")[:, 0],
             z_gradient=norm("z"),
-            tensors=kept.get("forward raw", {})
-            | {f"{k}_gradient": v for k, v in kept.get("backward raw", {}).items()},
+            tensors=kept["forward raw"]
+            | {f"{name}_gradient": value for name, value in kept["backward raw"].items()},
         )
 
     def sample(self) -> tf.Tensor:
@@ -94,9 +101,7 @@ class Monitor:
     def write(self, key: str, tensors: dict[str, tf.Tensor]) -> None:
         """Keep `tensors` under `key` until the next step that is sampled."""
         for name, tensor in tensors.items():
-            with tf.init_scope():  # a variable outlives the graph it is first written in
-                kept = self._kept.setdefault(key, {}).setdefault(name, _variable(tensor.shape.rank))
-            kept.assign(tf.cast(tensor, tf.float32))
+            self._kept[key][name].assign(tf.cast(tensor, tf.float32))
 
 
 def _variable(rank: int) -> tf.Variable:

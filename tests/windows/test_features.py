@@ -171,4 +171,6 @@ def test_on_a_linear_scale_a_return_is_a_difference_and_values_below_zero_are_fi
     price = linear.field("adj_close").ffill()
     expected = price.diff().where(linear.field("adj_close").notna())
     np.testing.assert_allclose(log_returns(linear), expected, rtol=1e-9)
-    assert np.isfinite(causal_features(linear).values).all()
+    found = causal_features(linear)
+    assert np.isfinite(found.values).all()
+    assert "range" not in found.names  # it is the log of a ratio
