@@ -49,7 +49,9 @@ def assert_close() -> Callable[..., None]:
         else:
             actual, expected = np.asarray(actual, float), np.asarray(expected, float)
             largest = max(np.abs(expected).max(initial=0.0), 1.0)
-            np.testing.assert_allclose(actual, expected, rtol=0, atol=within * largest, err_msg=what)
+            np.testing.assert_allclose(
+                actual, expected, rtol=0, atol=within * largest, err_msg=what
+            )
 
     return compare
 
@@ -96,12 +98,14 @@ def measure() -> Callable[..., Measured]:
         used: slice = slice(None),
         **call: Any,
     ) -> Measured:
-        inputs = [tf.constant(value) for value in (x, *(state or ()))]
-        names = ["inputs", *["h0", "c0"][: len(inputs) - 1], *(w.name for w in layer.weights)]
         weights = layer.trainable_weights
+        inputs = [tf.constant(value) for value in (x, *(state or ()))]
+        names = ["inputs", *["h0", "c0"][: len(inputs) - 1], *(w.name for w in weights)]
 
         def weighted_sum(out: Any, k: int) -> Any:
-            return tf.reduce_sum(out * tf.random.stateless_normal(tf.shape(out), [7, k], dtype=out.dtype))
+            return tf.reduce_sum(
+                out * tf.random.stateless_normal(tf.shape(out), [7, k], dtype=out.dtype)
+            )
 
         def compute(*inputs: Any) -> tuple[list[Any], list[Any]]:
             with tf.GradientTape() as tape:
@@ -115,7 +119,7 @@ def measure() -> Callable[..., Measured]:
         arrays = [None if g is None else tf.convert_to_tensor(g).numpy() for g in gradients]
         return Measured(
             [out.numpy() for out in made],
-            {n: g for n, g in zip(names, arrays, strict=False) if g is not None},
+            {n: g for n, g in zip(names, arrays, strict=True) if g is not None},
         )
 
     return run

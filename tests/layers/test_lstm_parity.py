@@ -3,7 +3,6 @@
 import itertools
 import random
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -33,8 +32,11 @@ def cases_that_cover_all_pairs():
     """Return few cases in which every two values of different factors meet (greedily)."""
     draw = random.Random(0)
 
-    def possible(case):  # 500 unrolled steps take minutes to trace
-        return not (case["unroll"] and case["steps"] == 500)
+    def possible(case):
+        # 500 unrolled steps take minutes to trace; and Keras's unrolled loop, unlike its rolled
+        # one, zeroes outputs by the mask in the order of the inputs when it goes backwards
+        wrong = case["zero_output_for_mask"] and case["go_backwards"] and case["mask"]
+        return not (case["unroll"] and (case["steps"] == 500 or wrong))
 
     def pairs(case):
         return set(itertools.combinations(case.items(), 2))
@@ -84,7 +86,7 @@ def test_outputs_states_and_gradients_are_those_of_keras(
     x = rng.normal(size=(batch, steps, FEATURES)).astype(dtype)
     mask = make_mask(kind, batch, steps, rng)
     state = [rng.normal(size=(batch, UNITS)).astype(dtype) for _ in "hc"] if with_state else None
-    within = [tolerance.output, tolerance.gradient] if dtype == "float32" else [tolerance.float64] * 2
+    double = tolerance.float64 if dtype == "float64" else None
     ours, theirs = make_pair(x.shape, UNITS, **case)
     for call in range(3 if case["stateful"] else 1):
         if call == 2:
@@ -93,13 +95,15 @@ def test_outputs_states_and_gradients_are_those_of_keras(
         options = {"state": None if call else state, "mask": mask, "training": training}
         got = measure(ours, x, graph=graph, **options)
         expected = measure(theirs, x, graph=steps == 500, **options)  # eager steps are slow
-        assert_close(got.outputs, expected.outputs, within[0])
-        assert_close(got.gradients, expected.gradients, within[1])
+        assert_close(got.outputs, expected.outputs, double or tolerance.output)
+        assert_close(got.gradients, expected.gradients, double or tolerance.gradient)
         assert {"inputs", "kernel", "recurrent_kernel"} <= got.gradients.keys()
     assert fused_runs
 
 
-@pytest.mark.parametrize("used", [slice(0, 1), slice(1, 2), slice(2, 3)], ids=["sequence", "h", "c"])
+@pytest.mark.parametrize(
+    "used", [slice(0, 1), slice(1, 2), slice(2, 3)], ids=["sequence", "h", "c"]
+)
 @pytest.mark.parametrize("masked", [False, True], ids=["all steps", "masked"])
 def test_a_loss_of_one_output_alone_has_the_gradients_of_keras(
     used, masked, make_pair, measure, assert_close, tolerance
@@ -108,7 +112,7 @@ def test_a_loss_of_one_output_alone_has_the_gradients_of_keras(
     x = rng.normal(size=(3, 6, FEATURES)).astype("float32")
     mask = make_mask("right", 3, 6, rng) if masked else None
     pair = make_pair(x.shape, return_sequences=True, return_state=True)
-    got, expected = (measure(layer, x, used=used, mask=mask) for layer in pair)
+    got, expected = (measure(layer, x, used=slice(used, used + 1), mask=mask) for layer in pair)
     assert_close(got.gradients, expected.gradients, tolerance.gradient)
 
 
@@ -136,10 +140,8 @@ def test_dimensions_unknown_to_the_graph_change_nothing(shape, make_pair, assert
         assert_close(gradients, expected, tolerance.gradient)
 
 
-def test_an_empty_batch_gives_empty_outputs(make_pair):
-    ours, theirs = make_pair(return_sequences=True)
-    x = np.zeros((0, 6, 4), "float32")
-    assert ours(x).shape == theirs(x).shape == (0, 6, 5)
+def test_an_empty_batch_gives_empty_outputs_where_keras_fails():
+    assert LSTM(5, return_sequences=True)(np.zeros((0, 6, 4), "float32")).shape == (0, 6, 5)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_the_same_seed_drops_the_same_entries_as_in_keras(
         {"use_cudnn": False},
         {"dtype": "mixed_float16"},
         {"dtype": "mixed_bfloat16"},
-        {"dtype": "bfloat16"},
+        {"dtype": "bfloat16", "recurrent_initializer": "glorot_uniform"},
     ],
     ids=str,
 )
@@ -185,7 +187,9 @@ def test_options_beyond_the_fused_loop_give_what_keras_gives(
     options, make_pair, measure, assert_close, tolerance
 ):
     x = np.random.default_rng(5).normal(size=(3, 6, FEATURES)).astype("float32")
-    pair = make_pair(x.shape, return_sequences=True, return_state=True, go_backwards=True, **options)
+    pair = make_pair(
+        x.shape, return_sequences=True, return_state=True, go_backwards=True, **options
+    )
     got, expected = (measure(layer, x, graph=True) for layer in pair)
     assert [out.dtype for out in got.outputs] == [out.dtype for out in expected.outputs]
     half = tolerance.half_precision if "dtype" in options else None

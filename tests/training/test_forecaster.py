@@ -137,7 +137,8 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit_whatever_happens_after
 def test_weights_come_from_training_prices_alone_as_far_as_validation_does_not_choose(
     panel, change_after
 ):
-    last = SETTINGS.model_copy(update={"epochs": 1})
+    every_window = {"epochs": 1, "batch_size": 512}  # more are drawn than there are
+    last = SETTINGS.model_copy(update=every_window)
     networks = [
         new_network(panel, "simple-rnn", settings=last).fit(each, panel.sessions[UNTIL])
         for each in (panel, change_after(panel, BORDER - 1, 4))
