@@ -38,6 +38,7 @@ class Monitor:
     It looks at every `every`-th training step, the first included, and keeps what it saw last in
     variables of its own: a layer with a monitor has no weight more. With ``tensors=True`` it also
     keeps the gates, states and gradients themselves, by name, ``(N, T, U)`` or ``(N, T, 4U)``.
+    It cannot look into a model compiled with ``jit_compile=True``, where sizes may not change.
     """
 
     def __init__(self, every: int = 10, *, tensors: bool = False) -> None:
@@ -71,6 +72,8 @@ class Monitor:
             return sums[name].reshape(steps, -1, units).mean(2) / rows[:, None]
 
         def norm(name: str) -> np.ndarray:
+            if not squares[name].size:  # nothing came back: the layer is frozen, or was only run
+                return np.full((steps, BACKWARD_SUMS[name]), np.nan)
             return np.sqrt(squares[name].reshape(steps, -1, units).sum(2))
 
         return Reading(

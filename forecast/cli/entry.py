@@ -1,0 +1,90 @@
+"""Parse, call, and say what went wrong in one line."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import cyclopts
+from cyclopts.config import Dict
+from pydantic import ValidationError
+
+from forecast.cli import audit, evaluate, predict, train  # noqa: F401  (each adds its command)
+from forecast.cli.app import BAD_INPUT, STOPPED, app
+from forecast.errors import InputError
+from forecast.settings import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 done, 2 with one clear message for bad input."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
+    try:
+        app.config = _config(tokens)
+        app(tokens, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        cause = error.__cause__
+        _fail(_explain(cause) if isinstance(cause, ValidationError) else str(error))
+    except ValidationError as error:
+        _fail(_explain(error))
+    except InputError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        sys.exit(STOPPED)
+    sys.exit(0)
+
+
+def _config(tokens: list[str]) -> tuple[Dict, ...]:
+    """The settings in the file of ``--config FILE``; flags go over them."""
+    for k, token in enumerate(tokens):
+        if token.split("=")[0] == "--config":
+            path = token.partition("=")[2] or "".join(tokens[k + 1 : k + 2])
+            return (Dict(_read_yaml(path), use_commands_as_keys=False, source=path),)
+    return ()
+
+
+def _read_yaml(path: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            content = yaml.safe_load(file) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"--config {path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"--config {path}: expected lines such as 'units: 16', got {content!r}.")
+    for key, value in content.items():
+        field = Settings.model_fields.get(str(key).replace("-", "_"))
+        if field is None:
+            near = difflib.get_close_matches(str(key), Settings.model_fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else "forecast train --help lists them."
+            raise InputError(f"--config {path}: there is no setting {key!r}; {hint}")
+        items = value if isinstance(value, list) else [value]
+        if field.annotation is not bool and any(isinstance(item, bool) for item in items):
+            raise InputError(
+                f"--config {path}: YAML reads an unquoted on, off, yes or no as true or false; "
+                f"put it in quotes at {key!r}."
+            )
+    return content
+
+
+def _explain(error: ValidationError) -> str:
+    """One line per wrong setting: the flag, what is wrong, what was given."""
+    lines: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        message = re.sub(r"^Value error, ", "", item["msg"])
+        place = str(item["loc"][0]) if item["loc"] else ""
+        if place:
+            flag = "--" + place.replace("_", "-")
+            message = f"{flag}: {message[0].lower() + message[1:]}, got {item['input']!r}"
+        lines.setdefault(place, message)
+    return "; ".join(lines.values())
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(BAD_INPUT)

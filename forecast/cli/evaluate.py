@@ -1,0 +1,35 @@
+"""`forecast evaluate`, also `forecast backtest`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from forecast.cli.app import Quiet, Run, RunsDir, app
+from forecast.settings import BacktestSettings
+
+ONCE = BacktestSettings()
+
+
+@app.command(name=["evaluate", "backtest"])
+def evaluate(
+    run: Run = None,
+    /,
+    *,
+    walk: Annotated[BacktestSettings, Parameter(name="*")] = ONCE,
+    runs_dir: RunsDir = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Walk a saved run forward over its test part again; print scores and verdicts.
+
+    With --refit-every its networks are trained anew in every fold; a walk that was stopped goes on
+    where it was.
+    """
+    from forecast.jobs.terminal import Terminal, startup_notes_hidden
+    from forecast.runs import find_run
+
+    folder = find_run(run, runs_dir)
+    with startup_notes_hidden():
+        from forecast.jobs.evaluating import evaluate
+
+    evaluate(folder, walk, Terminal(quiet))
