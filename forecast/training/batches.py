@@ -53,14 +53,20 @@ class ValidationBatches(keras.utils.PyDataset):
         sessions = np.arange(origins[0], origins[1] + 1)
         ticker = np.repeat(np.arange(len(windows.tickers)), sessions.size)
         cover, row, place = windows.covering(ticker, np.tile(sessions, len(windows.tickers)))
-        self.cover = cover[np.unique(row[place >= 0])]
+        chosen, row = np.unique(row[place >= 0], return_inverse=True)
+        self.cover = cover[chosen]
+        # the first window of a ticker may overlap its second: an origin counts in one of them
+        places = windows.settings.lookback - windows.settings.warmup
+        self.counts = np.zeros((len(chosen), places), np.float32)  # (C, O)
+        self.counts[row, place[place >= 0]] = 1
 
     def __len__(self) -> int:
         return math.ceil(len(self.cover) / self.batch_size)
 
     def __getitem__(self, index: int) -> Any:
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        return tuple(self.windows.batch(self.cover[part], self.origins))
+        x, y, weight = self.windows.batch(self.cover[part], self.origins)
+        return x, y, weight * self.counts[part, :, None]
 
 
 def prior_crps(batches: ValidationBatches) -> float:

@@ -18,7 +18,7 @@ from forecast.settings import Cell, Settings
 from forecast.telemetry import GradientTelemetry, Probe
 from forecast.training.batches import TrainingBatches, ValidationBatches, prior_crps
 from forecast.training.callbacks import ProgressReport, StepLog
-from forecast.windows import Windows, build_windows
+from forecast.windows import BURN_IN, Windows, build_windows
 
 #: Share of the sessions that validates when no date is given.
 VALIDATION_SHARE = 0.2
@@ -72,7 +72,7 @@ class NeuralForecaster(Forecaster):
         if self.validation_start:
             border = int(past.sessions.searchsorted(pd.Timestamp(self.validation_start)))
         purge = self.settings.horizon
-        train = (self.settings.warmup, border - purge - 1)
+        train = (BURN_IN + self.settings.warmup, border - purge - 1)
         validation = (border, len(past.sessions) - purge - 1)
         if not len(windows.starts(train[1])) or validation[0] > validation[1]:
             raise InputError(

@@ -9,6 +9,7 @@ import pandas as pd
 from forecast.errors import InputError
 from forecast.prices.panel import Panel
 from forecast.settings import WindowSettings
+from forecast.windows.features import BURN_IN
 
 #: Fewest sessions a ticker must have beside lookback and horizon to be worth learning from.
 MIN_TRAINING_SESSIONS = 250
@@ -20,9 +21,10 @@ DEFAULT_SHARES = (0.65, 0.80)
 class Splits:
     """Session indices of the borders; an origin belongs to a split with all its targets.
 
-    Origins of a split are the sessions ``first … last`` (both included). Between the last
-    origin of a split and the first of the next lie `horizon` sessions (the purge): their
-    targets would end in the next split.
+    Origins of a split are the sessions ``first … last`` (both included). The first of all has
+    burn-in and warm-up behind it. Between the last origin of a split and the first of the next
+    lie `horizon` sessions (the purge), whose targets would end in the next split; as many at
+    the end have no known target yet.
     """
 
     train: tuple[int, int]
@@ -53,9 +55,9 @@ def make_splits(panel: Panel, settings: WindowSettings) -> Splits:
         test = max(test, (validation + len(sessions)) // 2)
     purge = settings.horizon
     splits = Splits(
-        train=(settings.warmup, validation - purge - 1),
+        train=(BURN_IN + settings.warmup, validation - purge - 1),
         validation=(validation, test - purge - 1),
-        test=(test, len(sessions) - 1),
+        test=(test, len(sessions) - purge - 1),
         horizon=purge,
     )
     _check_lengths(panel, settings, splits)
@@ -87,7 +89,7 @@ def _check_lengths(panel: Panel, settings: WindowSettings, splits: Splits) -> No
         )
     for name, (first, last), flag in (
         ("validation", splits.validation, "--test-start"),
-        ("test", (splits.test[0], splits.test[1] - purge), "--end"),
+        ("test", splits.test, "--end"),
     ):
         if last - first + 1 < 2 * purge:
             raise InputError(

@@ -104,13 +104,30 @@ def test_more_windows_than_there_are_can_be_drawn(windows, splits):
 def test_validation_holds_every_known_outcome_of_its_origins_once(panel, windows, splits):
     batches = ValidationBatches(windows, splits.validation, batch_size=7)
     _, y, weight = one_epoch(batches)
+    assert_each_outcome_once(panel, windows, splits, y, weight)
+
+
+@pytest.mark.parametrize("late", [290, 331, 338, 345, 352, 360])
+def test_a_ticker_listed_during_validation_is_not_counted_twice(make_panel, late):
+    panel = make_panel(tickers=3, sessions=500, seed=6, late=late)
+    splits, windows = make_splits(panel, SETTINGS), build_windows(panel, SETTINGS)
+    assert splits.validation[0] - 40 < late < splits.validation[1]
+    batches = ValidationBatches(windows, splits.validation, batch_size=7)
+    _, y, weight = one_epoch(batches)
+    assert_each_outcome_once(panel, windows, splits, y, weight)
+
+
+def assert_each_outcome_once(panel, windows, splits, y, weight):
+    """The targets that count are those written out from the prices, each one once."""
     first, last = splits.validation
     expected = []
     for u in range(3):
         for k, h in enumerate(SETTINGS.learned_horizons):
             now, later = panel.level[first : last + 1, u], panel.level[first + h : last + 1 + h, u]
             scale = windows.volatility[u, first : last + 1] * np.sqrt(h)
-            expected += [(k, value) for value in (later - now) / scale if np.isfinite(value)]
+            known = (later - now) / scale
+            known[: max(windows.first[u] + SETTINGS.warmup - first, 0)] = np.nan
+            expected += [(k, value) for value in known if np.isfinite(value)]
     k = np.broadcast_to(np.arange(y.shape[-1]), y.shape)
     found = sorted(zip(k[weight > 0], y[weight > 0], strict=True))
     np.testing.assert_allclose(found, sorted(expected), rtol=1e-5, atol=1e-6)

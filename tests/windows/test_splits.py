@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from forecast.errors import InputError
 from forecast.settings import WindowSettings
+from forecast.windows import build_windows
 from forecast.windows.splits import (
     DEFAULT_SHARES,
     MIN_TRAINING_SESSIONS,
@@ -46,13 +47,22 @@ def test_no_target_of_a_split_ends_in_the_next_one_and_every_split_has_origins(p
     assert splits.train[0] < splits.train[1] < splits.train[1] + horizon < splits.validation[0]
     assert splits.validation[0] < splits.validation[1]
     assert splits.validation[1] + horizon < splits.test[0] < splits.test[1]
+    assert splits.test[1] + horizon < len(panel.sessions)
     assert splits.train[1] - chosen.lookback + 1 >= MIN_TRAINING_SESSIONS
 
 
 def test_nothing_between_two_splits_is_wasted_beyond_the_purge(panel):
     splits = make_splits(panel, window_settings())
     assert splits.validation[0] - splits.train[1] == splits.test[0] - splits.validation[1] == 6
-    assert splits.test[1] == len(panel.sessions) - 1
+    assert len(panel.sessions) - splits.test[1] == 6
+
+
+def test_the_first_origin_is_the_first_a_network_can_forecast_from(panel):
+    chosen = window_settings()
+    windows = build_windows(panel, chosen)
+    first = make_splits(panel, chosen).train[0]
+    _, _, place = windows.covering(np.zeros(2, int), np.array([first - 1, first]))
+    assert list(place >= 0) == [False, True]
 
 
 def test_without_dates_the_borders_lie_at_the_default_shares(panel):
@@ -66,7 +76,7 @@ def test_a_date_that_is_no_session_means_the_next_session(panel):
     chosen = window_settings(validation_start=date(2011, 11, 24), test_start=sunday)
     dates = make_splits(panel, chosen).dates(panel)
     assert dates["validation"]["first"] == "2011-11-25"  # the 24th was Thanksgiving
-    assert dates["test"] == {"first": "2012-07-02", "last": f"{panel.sessions[-1]:%Y-%m-%d}"}
+    assert dates["test"] == {"first": "2012-07-02", "last": f"{panel.sessions[-6]:%Y-%m-%d}"}
     assert dates["train"]["last"] == "2011-11-16"  # five sessions and a weekend before
     assert dates["validation"]["last"] == "2012-06-22"
 
