@@ -1,6 +1,7 @@
 """The run folder: written whole or not at all, checked when it is read."""
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 import yaml
@@ -26,16 +28,21 @@ def new_run(runs_dir: Path, name: str) -> Iterator[Path]:
     """Yield a temporary folder that becomes ``runs_dir/name`` when the block succeeds.
 
     When the block fails, nothing is left behind. ``runs_dir/latest`` then points at the run.
-    Raises InputError when the run exists or the folder cannot be written.
+    Raises InputError when the run exists or is being written, or the folder cannot be written.
     """
     target = runs_dir / name
     if name == LATEST:
         raise InputError(f"--name {LATEST} is kept for the link to the newest run; choose another.")
     if target.exists():
         raise InputError(f"the run {target} exists; choose another --name or delete the folder.")
-    draft = runs_dir / f".{name}.{os.getpid()}.partial"
+    draft = _draft(target)
     try:
-        draft.mkdir(parents=True)
+        draft.mkdir(parents=True)  # also reserves the name: of two runs one comes first
+    except FileExistsError as error:
+        raise InputError(
+            f"the run {target} is being written, or was cut off and left {draft}: choose another "
+            "--name, or delete that folder when no training is running."
+        ) from error
     except OSError as error:
         raise InputError(
             f"the run folder {target} cannot be written: {error.strerror}; choose another "
@@ -49,6 +56,10 @@ def new_run(runs_dir: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     _point(runs_dir / LATEST, name)
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")
 
 
 def _sync(folder: Path) -> None:
@@ -72,9 +83,17 @@ def _point(link: Path, name: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def default_name(source: str, now: datetime | None = None) -> str:
-    """Name of a run: date, time and source, such as ``2026-01-31_17-05-09_bundled``."""
-    return f"{now or datetime.now():%Y-%m-%d_%H-%M-%S}_{source}"
+def default_name(runs_dir: Path, source: str, now: datetime | None = None) -> str:
+    """Name of a run: date, time and source, such as ``2026-01-31_17-05-09_bundled``.
+
+    When another run of that second has it, ``-2``, ``-3`` … is added.
+    """
+    name = f"{now or datetime.now():%Y-%m-%d_%H-%M-%S}_{source}"
+    for number in itertools.count(1):
+        target = runs_dir / (name if number == 1 else f"{name}-{number}")
+        if not target.exists() and not _draft(target).exists():
+            break
+    return target.name
 
 
 def find_run(run: Path | None, runs_dir: Path) -> Path:
@@ -143,8 +162,8 @@ def read_json(path: Path) -> Any:
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
-    """Write ``settings.yaml``, which ``--config`` reads back."""
-    content = settings.model_dump(mode="json", exclude_none=True)
+    """Write ``settings.yaml``, which ``--config`` reads back: all but the name, which is taken."""
+    content = settings.model_dump(mode="json", exclude_none=True, exclude={"name"})
     write_atomic(folder / "settings.yaml", yaml.safe_dump(content, sort_keys=False))
 
 
@@ -181,5 +200,9 @@ def check_file(folder: Path, name: str) -> Path:
 
 
 def file_stem(ticker: str) -> str:
-    """Part of a file name for a ticker: anything but letters, digits, . and - becomes _."""
-    return re.sub(r"[^A-Za-z0-9.-]", "_", ticker)[:60]
+    """Part of a file name for a ticker: anything but letters, digits, ., - and _ becomes _.
+
+    A checksum is added where something was changed, so that no two tickers share a file.
+    """
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", ticker)[:60]
+    return stem if stem == ticker else f"{stem}-{crc32(ticker.encode()):08x}"

@@ -111,7 +111,7 @@ def test_without_any_run_the_user_is_told_to_train_first(tmp_path):
 def test_for_an_unknown_run_those_there_are_listed_without_drafts_and_links(tmp_path):
     finish(tmp_path, "one")
     finish(tmp_path, "two")
-    draft = tmp_path / ".three.1.partial"
+    draft = tmp_path / ".three.partial"
     draft.mkdir()
     (draft / "manifest.json").write_text("{}")
     with pytest.raises(InputError, match=r"no run at three; runs there are: one, two\.$"):
@@ -124,10 +124,36 @@ def test_a_folder_without_a_manifest_is_no_run(tmp_path):
         runs.find_run(tmp_path / "a", tmp_path)
 
 
-def test_the_default_name_is_time_and_source():
+def test_the_default_name_is_time_and_source(tmp_path):
     now = datetime(2026, 1, 31, 17, 5, 9)
-    assert runs.default_name("bundled", now) == "2026-01-31_17-05-09_bundled"
-    assert Settings(name=runs.default_name("sp500")).name
+    assert runs.default_name(tmp_path, "bundled", now) == "2026-01-31_17-05-09_bundled"
+    assert Settings(name=runs.default_name(tmp_path, "sp500")).name
+
+
+def test_default_names_of_one_second_differ_whether_the_other_run_is_done_or_not(tmp_path):
+    now, names = datetime(2026, 1, 31, 17, 5, 9), []
+
+    def another():
+        names.append(runs.default_name(tmp_path, "csv", now))
+        return runs.new_run(tmp_path, names[-1])
+
+    with another(), another():
+        pass
+    with another():
+        pass
+    assert names == [f"2026-01-31_17-05-09_csv{end}" for end in ("", "-2", "-3")]
+    assert everything(tmp_path) == [*names, "latest"]
+
+
+def test_a_name_that_another_run_is_writing_is_refused_before_any_work(tmp_path):
+    with (
+        runs.new_run(tmp_path, "a"),
+        pytest.raises(
+            InputError, match=r"a is being written, or was cut off .*\.a\.partial: choose"
+        ),
+    ):
+        finish(tmp_path, "a")
+    assert everything(tmp_path) == ["a", "latest"]
 
 
 def test_json_knows_no_nan_and_no_numpy(tmp_path):
@@ -175,10 +201,15 @@ def test_a_manifest_that_is_missing_or_damaged_is_told(tmp_path, content):
 
 def test_settings_come_back_as_they_were(tmp_path):
     settings = Settings(
-        source="csv", csv=("a b.csv",), start=date(2001, 2, 3), tickers=("ON", "1e3"), name="1"
+        source="csv", csv=("a b.csv",), start=date(2001, 2, 3), tickers=("ON", "1e3")
     )
     runs.write_settings(tmp_path, settings)
     assert runs.read_settings(tmp_path) == settings
+
+
+def test_the_name_of_a_run_is_not_among_its_settings_since_no_other_run_may_have_it(tmp_path):
+    runs.write_settings(tmp_path, Settings(name="first", units=3))
+    assert runs.read_settings(tmp_path) == Settings(units=3)
 
 
 @pytest.mark.parametrize("content", ["units: nonsense", "units: [", "- 1", "unitz: 1", None])
@@ -210,8 +241,16 @@ def test_a_file_the_manifest_does_not_know_is_not_trusted(tmp_path):
 
 @pytest.mark.parametrize(
     ("ticker", "stem"),
-    [("AAPL", "AAPL"), ("BRK-B", "BRK-B"), ("^GSPC", "_GSPC"), ("../a/b", ".._a_b")],
+    [
+        *(("AAPL", "AAPL"), ("BRK-B", "BRK-B"), ("A_B", "A_B")),
+        *(("^GSPC", "_GSPC-7c563ba4"), ("../a/b", ".._a_b-f27172e6")),
+    ],
 )
 def test_a_file_name_for_a_ticker_holds_no_sign_that_means_something(ticker, stem):
     assert runs.file_stem(ticker) == stem
-    assert len(runs.file_stem(ticker * 50)) <= 60
+    assert len(runs.file_stem(ticker * 50)) <= 69
+
+
+def test_no_two_tickers_share_a_file_name():
+    tickers = ["A B", "A_B", "A/B", "A" * 60, "A" * 61, "A" * 62, "é", "è"]
+    assert len({runs.file_stem(ticker) for ticker in tickers}) == len(tickers)

@@ -27,7 +27,7 @@ def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
 
     Raises InputError for anything the user can mend; then no run folder exists.
     """
-    name = settings.name or runs.default_name(settings.source)
+    name = settings.name or runs.default_name(settings.runs_dir, settings.source)
     with runs.new_run(settings.runs_dir, name) as folder:
         networks = train_networks(settings, prepared, terminal)
         write_networks(folder, networks, settings)
