@@ -112,6 +112,16 @@ def find_run(run: Path | None, runs_dir: Path) -> Path:
     raise InputError(f"no run at {wanted if run else runs_dir / LATEST}; {hint}.")
 
 
+def make_folder(folder: Path, flag: str) -> None:
+    """Make a folder that may exist; InputError with the flag to change when it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be made: {error.strerror}; choose another {flag}."
+        ) from error
+
+
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file to a temporary name beside it, then rename: whole or not at all."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")

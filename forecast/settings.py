@@ -125,6 +125,24 @@ class BacktestSettings(_Settings):
     )
 
 
+class StudySettings(_Settings):
+    """How a study is run."""
+
+    quick: bool = Field(False, description="small sizes: seconds instead of minutes")
+    seeds: int | None = Field(
+        None, ge=1, le=100, description="seeds of each variant (default: the study's own, 3 or so)"
+    )
+    out: Path | None = Field(
+        None, description="folder of the results (default: studies in the folder of the runs)"
+    )
+    processes: int | None = Field(
+        None, ge=1, le=256, description="measurements side by side, a core each (default: cores)"
+    )
+    page: Path | None = Field(
+        None, description="also write this Markdown page, with figures in a folder of its name"
+    )
+
+
 class OutputSettings(_Settings):
     """Where results go and how much is said."""
 

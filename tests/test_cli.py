@@ -221,7 +221,7 @@ def test_bad_input_is_told_in_one_line_without_a_traceback_in_a_process_of_its_o
     assert not list(tmp_path.iterdir())
 
 
-def test_ctrl_c_says_that_nothing_was_written(monkeypatch, capsys):
+def test_ctrl_c_ends_a_command_with_one_word(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -229,4 +229,4 @@ def test_ctrl_c_says_that_nothing_was_written(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["train"])
     assert stopped.value.code == 130
-    assert capsys.readouterr().err == "stopped; nothing was written\n"
+    assert capsys.readouterr().err == "stopped\n"

@@ -12,7 +12,7 @@ import cyclopts
 from cyclopts.config import Dict
 from pydantic import ValidationError
 
-from forecast.cli import audit, evaluate, predict, train  # noqa: F401  (each adds its command)
+from forecast.cli import audit, evaluate, predict, study, train  # noqa: F401  (each adds its command)
 from forecast.cli.app import BAD_INPUT, STOPPED, app
 from forecast.errors import InputError
 from forecast.settings import Settings
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except InputError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         sys.exit(STOPPED)
     sys.exit(0)
 
