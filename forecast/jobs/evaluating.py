@@ -11,7 +11,6 @@ from forecast.errors import InputError
 from forecast.evaluation.backtest import (
     Backtest,
     forecast_frame,
-    make_cutoffs,
     quantile_frame,
     walk_forward,
 )
@@ -20,21 +19,17 @@ from forecast.evaluation.folds import make_folds
 from forecast.evaluation.report import metrics_json
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
+from forecast.jobs.fans import unit_of, write_fans
 from forecast.jobs.loading import load_networks
 from forecast.jobs.prepare import Prepared, prepare
 from forecast.jobs.refitting import refitted, schedule_of
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
-from forecast.plots import plot_fans, plot_reliability, plot_skill, save
+from forecast.plots import plot_reliability, plot_skill, save
 from forecast.prices import Panel
 from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble
-
-#: Cutoffs of the fan charts of past forecasts, per ticker.
-FANS = 4
-#: Tickers that get a fan chart.
-MOST_FANS = 12
 
 
 def evaluate(run: Path, walk: BacktestSettings, terminal: Terminal) -> Path:
@@ -52,7 +47,7 @@ def evaluate(run: Path, walk: BacktestSettings, terminal: Terminal) -> Path:
         else once(settings, prepared, models, walk, terminal)
     )
     score_into(run, settings, prepared, backtest, facts, terminal)
-    draw_fans(run / "plots", settings, prepared, models)
+    write_fans(run, prepared, models, settings.horizon)
     terminal.path(run)
     return run
 
@@ -122,44 +117,6 @@ def score_into(
     save(plot_reliability(calibration), plots / "reliability.png")
     save(plot_skill(skill), plots / "skill.png")
     say_scores(means, skill, panel, terminal)
-
-
-def draw_fans(
-    folder: Path, settings: Settings, prepared: Prepared, models: Mapping[str, Forecaster]
-) -> None:
-    """Draw fan charts of past forecasts of the first model, one per ticker."""
-    name, model = next(iter(models.items()))
-    fans = past_fans(name, model, prepared, settings.horizon)
-    panel = prepared.panel
-    for ticker in panel.tickers[:MOST_FANS]:
-        one = fans[fans["unique_id"] == ticker]
-        if one[name].notna().any():
-            figure = plot_fans(history_of(panel, ticker), one, name, FANS, unit=unit_of(panel))
-            save(figure, folder / f"fan_{runs.file_stem(ticker)}.png")
-
-
-def past_fans(name: str, model: Forecaster, prepared: Prepared, horizon: int) -> pd.DataFrame:
-    """Forecast frame of all horizons from four cutoffs spread over the test part."""
-    panel = prepared.panel
-    every = make_cutoffs(panel, prepared.test_start, horizon=horizon)
-    days = every["cutoff"].drop_duplicates().sort_values()
-    places = [round(k * (len(days) - 1) / (FANS - 1)) for k in range(FANS)]
-    chosen = every[every["cutoff"].isin(days.iloc[places])]
-    backtest: Backtest = walk_forward({name: model}, panel, chosen, tuple(range(1, horizon + 1)))
-    return forecast_frame(backtest, panel)
-
-
-def history_of(panel: Panel, ticker: str) -> pd.DataFrame:
-    """Observed prices of one ticker: ``ds, y``."""
-    series = panel.field("adj_close")[ticker].dropna()
-    return pd.DataFrame({"ds": series.index, "y": series.to_numpy()})
-
-
-def unit_of(panel: Panel) -> str:
-    """What the price axis measures."""
-    if panel.source in {"bundled", "sp500"}:
-        return "USD, adjusted"
-    return "adjusted close" if panel.scale == "log" else "value"
 
 
 def say_scores(means: pd.DataFrame, skill: pd.DataFrame, panel: Panel, terminal: Terminal) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from forecast import runs
 from forecast.errors import InputError
 from forecast.evaluation.backtest import forecast_frame, walk_forward
-from forecast.jobs.evaluating import history_of, unit_of
+from forecast.jobs.fans import history_of, unit_of
 from forecast.jobs.loading import load_networks
 from forecast.jobs.terminal import Terminal
 from forecast.plots import plot_fan, save

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from forecast import runs
-from forecast.jobs.evaluating import draw_fans, once, score_into
+from forecast.jobs.evaluating import once, score_into
+from forecast.jobs.fans import unit_of, write_fans
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
@@ -37,7 +38,7 @@ def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
         write_manifest(folder, settings, prepared)
         backtest = once(settings, prepared, models, BacktestSettings(), terminal)
         score_into(folder, settings, prepared, backtest, facts, terminal)
-        draw_fans(folder / "plots", settings, prepared, models)
+        write_fans(folder, prepared, models, settings.horizon)
     final = settings.runs_dir / name
     terminal.path(final)
     return final
@@ -170,4 +171,5 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
         "last": f"{panel.sessions[-1]:%Y-%m-%d}",
         "calendar": panel.calendar,
         "scale": panel.scale,
+        "unit": unit_of(panel),
     }
