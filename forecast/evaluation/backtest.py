@@ -1,8 +1,8 @@
 """Walk forward: what each model said at each cutoff, and what then happened."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,10 @@ class Backtest:
     def models(self) -> list[str]:
         """Names of the models, in the order given."""
         return list(self.quantiles)
+
+    def select(self, models: Iterable[str]) -> Self:
+        """Return the backtest of some of the models, in that order."""
+        return replace(self, quantiles={name: self.quantiles[name] for name in models})
 
     def at(self, model: str, level: float) -> np.ndarray:
         """One quantile (N, H) of one model."""
@@ -179,6 +183,12 @@ def join(parts: Sequence[Backtest]) -> Backtest:
             for model in first.models
         },
     )
+
+
+def add_mean(backtest: Backtest, name: str, members: Sequence[str]) -> Backtest:
+    """Put the mean of the quantiles of `members` (Vincent averaging) before all other models."""
+    mean = np.mean([backtest.quantiles[member] for member in members], axis=0)
+    return replace(backtest, quantiles={name: mean, **backtest.quantiles})
 
 
 def _keys(backtest: Backtest) -> dict[str, Any]:

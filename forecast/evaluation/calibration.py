@@ -1,12 +1,10 @@
-"""Do the stated probabilities hold? Reliability, PIT and coverage."""
-
-from collections.abc import Sequence
+"""Do the stated probabilities hold? The share of outcomes below each quantile."""
 
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.backtest import BANDS, Backtest
-from forecast.evaluation.scores import common
+from forecast.evaluation.backtest import Backtest
+from forecast.evaluation.conformal import SUFFIX
 
 
 def reliability(backtest: Backtest) -> pd.DataFrame:
@@ -27,32 +25,14 @@ def reliability(backtest: Backtest) -> pd.DataFrame:
     return pd.concat(blocks, ignore_index=True)
 
 
-def pit_histogram(table: pd.DataFrame, bins: int = 20) -> pd.DataFrame:
-    """PIT of `scores` in equal bins: ``model, h, bin_left, density``; 1 everywhere is calibrated.
+def before_and_after(calibration: pd.DataFrame) -> pd.DataFrame:
+    """Put the rows of ``<model>+conformal`` beside those of the model: ``observed_conformal``.
 
-    A hump says the distribution is too wide, a bowl too narrow, a slope that it is biased.
+    NaN for a model that was not adjusted. Takes and returns `reliability`.
     """
-    shared = common(table)
-    edges = np.arange(bins + 1) / bins
-    blocks = []
-    for (model, h), pit in shared.groupby(["model", "h"], observed=True)["pit"]:
-        density, _ = np.histogram(pit, edges, density=True)
-        blocks.append(
-            pd.DataFrame({"model": model, "h": h, "bin_left": edges[:-1], "density": density})
-        )
-    return pd.concat(blocks, ignore_index=True)
-
-
-def coverage_table(table: pd.DataFrame, by: Sequence[str] = ("model", "h")) -> pd.DataFrame:
-    """Coverage and mean width of the central bands: one row per group and band.
-
-    Columns `by`, ``band`` (per cent), ``coverage`` (share), ``width`` (log return), ``n``.
-    """
-    grouped = common(table).groupby(list(by), observed=True, sort=False)
-    blocks = []
-    for band in BANDS:
-        means = grouped[[f"covered_{band}", f"width_{band}"]].mean()
-        means.columns = pd.Index(["coverage", "width"])
-        blocks.append(means.assign(n=grouped.size(), band=band).reset_index())
-    columns = [*by, "band", "coverage", "width", "n"]
-    return pd.concat(blocks, ignore_index=True)[columns]
+    adjusted = calibration["model"].str.endswith(SUFFIX)
+    after = calibration[adjusted].assign(
+        model=calibration.loc[adjusted, "model"].str.removesuffix(SUFFIX)
+    )
+    after = after.rename(columns={"observed": "observed_conformal"}).drop(columns="n")
+    return calibration[~adjusted].merge(after, on=["model", "h", "level"], how="left")

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from forecast.evaluation.backtest import Backtest
+from forecast.evaluation.scores import spacing
 from forecast.prices.panel import Panel
 from forecast.windows.features import ewma_volatility, log_returns
 
@@ -20,7 +22,8 @@ def conformal(backtest: Backtest, panel: Panel, rate: float = RATE) -> Backtest:
 
     Per model, horizon h and level, a shift in units of ``volatility · √h`` is followed through
     time: up by a step when more outcomes fell above the quantile than should, down when fewer
-    did (all tickers of a date together). An origin at session s uses only errors whose outcome
+    did (all tickers of a date together); where cutoffs lie several sessions apart, the step is
+    as many times larger. An origin at session s uses only errors whose outcome
     was known then: those of origins up to ``s − h``. The first h sessions are not adjusted.
     Returns the same origins with models ``<model>+conformal``; levels stay in order.
 
@@ -32,7 +35,7 @@ def conformal(backtest: Backtest, panel: Panel, rate: float = RATE) -> Backtest:
     session, ticker = panel.locate(backtest.cutoffs)
     sigma = ewma_volatility(log_returns(panel)).to_numpy()[session, ticker]
     levels = backtest.levels
-    step = rate / _density(levels)
+    step = rate * spacing(pd.DataFrame({"session": session})) / _density(levels)
     adjusted = {}
     for model, quantiles in backtest.quantiles.items():
         moved = np.empty_like(quantiles)
@@ -56,7 +59,7 @@ def track(
     """Follow the shift of each level through time: the quantiles (N, Q), moved and in order.
 
     `actual` (N,) happened h sessions after `session` (N,); `step` (Q,) is the largest change
-    per session.
+    per date.
     """
     rows_of = {int(s): np.flatnonzero(session == s) for s in np.unique(session)}
     moved = np.full_like(quantiles, np.nan)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.evaluation.backtest import Backtest
-from forecast.evaluation.scores import common
+from forecast.evaluation.scores import common, overlap
 from forecast.evaluation.significance import ALPHA
 from forecast.prices.panel import Panel
 
@@ -43,8 +43,8 @@ def direction_table(table: pd.DataFrame) -> pd.DataFrame:
 
     Columns ``model, h, hits, up_called, up_happened, p_value, calls``. The test regresses what
     happened on what was called (both up or not), over all tickers, with errors that may depend
-    within a date and over h dates: always calling "up" in a rising market is not skill. NaN
-    where a model calls no direction or always the same.
+    within a date and over the dates whose outcomes overlap: always calling "up" in a rising
+    market is not skill. NaN where a model calls no direction or always the same.
 
     References:
         Pesaran, M. and Timmermann, A. (2009). Testing dependence among serially correlated
@@ -57,7 +57,8 @@ def direction_table(table: pd.DataFrame) -> pd.DataFrame:
         called = (group["median"] > 0).to_numpy(float)
         hit = group["hit"].to_numpy(float)
         happened = np.where(hit > 0, called, 1 - called)
-        lags = max(int(str(h)) - 1, int(np.ceil(group["cutoff"].nunique() ** (1 / 3))))
+        dates = group["cutoff"].nunique()
+        lags = max(overlap(group, int(str(h))) - 1, int(np.ceil(dates ** (1 / 3))))
         test = panel_slope(happened, called, group["cutoff"].to_numpy(), lags)
         values = (model, h, hit.mean(), called.mean(), happened.mean(), test.p_value, len(hit))
         rows.append(values)
@@ -93,7 +94,8 @@ def copy_detector(backtest: Backtest, panel: Panel) -> pd.DataFrame:
                 by_ticker.apply(lambda g, c=c: g["forecast"].corr(g[c])).mean()
                 for c in ("today", "future")
             )
-            lags = max(h - 1, int(np.ceil(len(np.unique(date)) ** (1 / 3))))
+            overlapping = overlap(pd.DataFrame({"session": session[known]}), h)
+            lags = max(overlapping - 1, int(np.ceil(len(np.unique(date)) ** (1 / 3))))
             test = panel_slope(actual[known], change[known], date[known], lags)
             moves = np.isfinite(test.slope)
             both = np.corrcoef(change[known], actual[known])[0, 1] if moves else np.nan

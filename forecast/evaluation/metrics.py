@@ -46,30 +46,6 @@ def direction_hit(y: np.ndarray, median: np.ndarray) -> np.ndarray:
     return np.where((agree == 0) | np.isnan(agree), np.nan, (agree > 0).astype(float))
 
 
-def pit(y: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Probability integral transform (…): where in the forecast distribution `y` fell, 0 … 1.
-
-    Linear between the quantiles, the middle of the tail beyond them, and the middle of the
-    levels where `y` equals several quantiles.
-
-    References:
-        Diebold, F., Gunther, T. and Tay, A. (1998). Evaluating density forecasts.
-    """
-    Q = len(levels)
-    under = (quantiles < y[..., None]).sum(axis=-1)
-    upto = (quantiles <= y[..., None]).sum(axis=-1)
-    left, right = np.clip(under - 1, 0, Q - 1), np.clip(under, 0, Q - 1)
-    low, high = _take(quantiles, left), _take(quantiles, right)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(high > low, (y - low) / (high - low), 0.0)
-    between = levels[left] + share * (levels[right] - levels[left])
-    position = np.where(under == 0, levels[0] / 2, between)
-    position = np.where(under == Q, (1 + levels[-1]) / 2, position)
-    tied = (levels[right] + levels[np.clip(upto - 1, 0, Q - 1)]) / 2
-    position = np.where(upto > under, tied, position)
-    return np.where(np.isnan(y + quantiles[..., 0]), np.nan, position)
-
-
 def log_score(y: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Minus the log of the forecast density at `y` (…), smaller is better; NaN without density.
 

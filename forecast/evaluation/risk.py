@@ -41,29 +41,57 @@ def christoffersen(violations: np.ndarray, level: float) -> float:
 
 
 def risk_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Test the 1 % and 5 % quantiles of each ticker: one row per model, horizon and level.
+    """Test the 1 % and 5 % quantiles: one row per model, horizon, level and ticker.
 
-    Columns ``model, h, level, violations`` (share), ``tickers``, and of these
-    ``kupiec_rejected`` and ``christoffersen_rejected`` at 5 % after Holm's correction. Every
-    h-th cutoff is used, so that outcomes do not overlap; tickers with fewer than 30 are
+    Columns ``model, h, level, unique_id, outcomes, violations`` (share), ``kupiec, christoffersen``
+    (p-values) and both with ``_holm``, corrected for looking at many tickers. Cutoffs are taken
+    at least h sessions apart, so that outcomes do not overlap; a ticker with fewer than 30 is
     left out.
     """
-    columns = ["model", "h", "level", "violations", "tickers"]
     rows = []
     for (model, h), group in common(table).groupby(["model", "h"], observed=True):
-        dates = np.sort(group["cutoff"].unique())[:: int(str(h))]
-        apart = group[group["cutoff"].isin(dates)].sort_values("cutoff")
-        by_ticker = [one for _, one in apart.groupby("unique_id", observed=True)]
-        for percent in RISK_PERCENT:
-            name, level = f"below_{percent}", percent / 100
-            series = [one[name].to_numpy() for one in by_ticker if len(one) >= FEWEST]
-            share = float(np.concatenate(series).mean()) if series else np.nan
-            rejected = [
-                int((holm(np.array([test(one, level) for one in series])) < ALPHA).sum())
-                for test in (kupiec, christoffersen)
-            ]
-            rows.append((model, h, level, share, len(series), *rejected))
-    return pd.DataFrame(rows, columns=[*columns, "kupiec_rejected", "christoffersen_rejected"])
+        sessions = apart(np.unique(group["session"]), int(str(h)))
+        chosen = group[group["session"].isin(sessions)].sort_values("session")
+        for ticker, one in chosen.groupby("unique_id", observed=True):
+            if len(one) < FEWEST:
+                continue
+            for percent in RISK_PERCENT:
+                hits, level = one[f"below_{percent}"].to_numpy(), percent / 100
+                tests = (kupiec(hits, level), christoffersen(hits, level))
+                rows.append((model, h, level, ticker, len(hits), hits.mean(), *tests))
+    columns = ["model", "h", "level", "unique_id", "outcomes", "violations"]
+    risk = pd.DataFrame(rows, columns=[*columns, "kupiec", "christoffersen"])
+    by_test = risk.groupby(["model", "h", "level"], sort=False, observed=True)
+    for name in ("kupiec", "christoffersen"):
+        risk[f"{name}_holm"] = by_test[name].transform(lambda p: holm(p.to_numpy()))
+    return risk
+
+
+def risk_summary(risk: pd.DataFrame) -> pd.DataFrame:
+    """Count the tickers of `risk_table` that fail at 5 %: one row per model, horizon and level.
+
+    Columns ``model, h, level, outcomes, violations`` (share), ``tickers`` and how many of these
+    have ``kupiec_rejected, christoffersen_rejected`` after Holm's correction.
+    """
+    counted = risk.assign(
+        violations=risk["violations"] * risk["outcomes"],
+        tickers=1,
+        kupiec_rejected=risk["kupiec_holm"] < ALPHA,
+        christoffersen_rejected=risk["christoffersen_holm"] < ALPHA,
+    )
+    columns = ["outcomes", "violations", "tickers", "kupiec_rejected", "christoffersen_rejected"]
+    keys = ["model", "h", "level"]
+    sums = counted.groupby(keys, sort=False, observed=True)[columns].sum().reset_index()
+    return sums.assign(violations=sums["violations"] / sums["outcomes"])
+
+
+def apart(sessions: np.ndarray, h: int) -> np.ndarray:
+    """Sessions of an ascending array that are at least h apart, from the first on."""
+    chosen: list[int] = []
+    for session in sessions:
+        if not chosen or session >= chosen[-1] + h:
+            chosen.append(int(session))
+    return np.array(chosen, int)
 
 
 def _likelihood(hits: float, n: int, share: float) -> float:

@@ -15,27 +15,34 @@ PINBALL_PERCENT = (1, 5, 50, 95, 99)
 #: Levels whose violations are tested, per cent: the value at risk.
 RISK_PERCENT = (1, 5)
 #: What the means are called where they are not called as the column.
-_RENAMED = {"abs_error": "mae", "scaled_error": "mase", "hit": "direction"} | {
-    f"covered_{band}": f"coverage_{band}" for band in BANDS
-}
+_RENAMED = (
+    {"abs_error": "mae", "scaled_error": "mase", "hit": "direction"}
+    | {f"covered_{band}": f"coverage_{band}" for band in BANDS}
+    | {f"below_{percent}": f"violations_{percent}" for percent in RISK_PERCENT}
+)
+#: What scores are told by, and the column of it.
+_GROUPS = {"ticker": "unique_id", "year": "year", "regime": "regime"}
 
 
 def scores(
     backtest: Backtest, panel: Panel, mase_until: pd.Timestamp | None = None
 ) -> pd.DataFrame:
-    """Scores of every forecast: N·H·M rows ``unique_id, cutoff, h, model, crps, abs_error, …``.
+    """Scores of every forecast: N·H·M rows ``unique_id, cutoff, session, h, model, crps, …``.
 
-    ``crps``, ``pinball_5``, ``width_90``, ``median``, ``squared_error``, ``squared_return`` are
-    in log-return units (squared where it says so), ``abs_error`` of the median in price units;
-    ``covered_90``, ``below_5`` (outcome under the 5 % quantile) and ``hit`` (direction) are 0 or
-    1, ``pit`` is 0 … 1, ``log_score`` is minus the log density. With `mase_until` (last training
-    session) ``scaled_error`` is ``abs_error`` over the mean change per session up to then. NaN
-    where there is no outcome, no forecast, no direction or no density.
+    ``session`` is the cutoff's place in the panel. ``crps``, ``pinball_5``, ``width_90``,
+    ``median``, ``squared_error``, ``squared_return`` are in log-return units (squared where it
+    says so), ``abs_error`` of the median in price units; ``covered_90``, ``below_5`` (outcome
+    under the 5 % quantile) and ``hit`` (direction) are 0 or 1, ``log_score`` is minus the log
+    density and ``density`` 1 where there is one. With `mase_until` (last training session)
+    ``scaled_error`` is ``abs_error`` over the mean change per session up to then. NaN where
+    there is no outcome, no forecast, no direction or no density.
     """
     session, ticker = panel.locate(backtest.cutoffs)
     now = panel.level[session, ticker]
     names = pd.Categorical(backtest.cutoffs["unique_id"].astype(str), categories=panel.tickers)
-    keys = pd.DataFrame({"unique_id": names, "cutoff": backtest.cutoffs["cutoff"]})
+    keys = pd.DataFrame(
+        {"unique_id": names, "cutoff": backtest.cutoffs["cutoff"], "session": session}
+    )
     scale = None if mase_until is None else metrics.mase_scale(panel, mase_until)
     blocks = []
     for model in backtest.models:
@@ -65,21 +72,47 @@ def common(table: pd.DataFrame) -> pd.DataFrame:
     return table[finite & (forecast == table["h"].map(active))]
 
 
+def spacing(table: pd.DataFrame) -> int:
+    """Sessions between neighbouring cutoffs: 1 unless the walk left some out."""
+    sessions = np.unique(table["session"])
+    return int(np.median(np.diff(sessions))) if len(sessions) > 1 else 1
+
+
+def overlap(table: pd.DataFrame, h: int) -> int:
+    """Neighbouring cutoffs whose outcomes h sessions ahead share a session: h if all are used."""
+    return int(np.ceil(h / spacing(table)))
+
+
 def summary(table: pd.DataFrame, by: Sequence[str] = ("model", "h")) -> pd.DataFrame:
     """Means of `scores` over the common origins, one row per group of the columns `by`.
 
-    ``mae`` is the mean of ``abs_error``, ``direction`` of ``hit``, ``mase`` of ``scaled_error``;
-    ``coverage_90`` of ``covered_90``; ``r2_oos = 1 − Σ squared_error / Σ squared_return`` is
-    against a forecast of zero (Campbell and Thompson, 2008); ``origins`` counts the rows.
+    ``mae`` is the mean of ``abs_error``, ``direction`` of ``hit``, ``mase`` of ``scaled_error``,
+    ``coverage_90`` of ``covered_90``, ``violations_5`` of ``below_5``; ``log_score`` is that of
+    the share ``density`` of origins where the forecast has one; ``origins`` counts the rows;
+    ``r2_oos = 1 − Σ squared_error / Σ squared_return`` is against a forecast of zero (Campbell
+    and Thompson, 2008).
     """
     shared = common(table)
-    keys = ["unique_id", "cutoff", "h", "model"]
     grouped = shared.groupby(list(by), observed=True, sort=False)
-    means = grouped[[c for c in table.columns if c not in {*keys, *by}]].mean()
+    means = grouped[list(shared.select_dtypes("float"))].mean()
     means.insert(0, "origins", grouped.size())
     means["r2_oos"] = 1 - means.pop("squared_error") / means.pop("squared_return")
-    means = means.drop(columns=["pit", "median", *(f"below_{p}" for p in RISK_PERCENT)])
-    return means.rename(columns=_RENAMED).reset_index()
+    return means.drop(columns="median").rename(columns=_RENAMED).reset_index()
+
+
+def score_table(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    """`summary` of all origins and by ticker, year and regime: ``by, group, model, h, …``.
+
+    `by` is "all", "ticker", "year" or "regime" (see `add_groups`) and `group` which of them.
+    """
+    grouped = add_groups(common(table), panel)
+    parts = [summary(grouped).assign(by="all", group="all")]
+    for by, column in _GROUPS.items():
+        means = summary(grouped, ("model", "h", column)).rename(columns={column: "group"})
+        parts.append(means.assign(by=by, group=means["group"].astype(str)))
+    whole = pd.concat(parts, ignore_index=True)
+    keys = ["by", "group", "model", "h"]
+    return whole[[*keys, *(column for column in whole if column not in keys)]]
 
 
 def add_groups(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
@@ -119,6 +152,6 @@ def _score(y: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> dict[str
     columns["hit"] = metrics.direction_hit(y, at(0.5))
     columns["squared_error"] = (y - at(0.5)) ** 2
     columns["squared_return"] = np.where(np.isnan(at(0.5)), np.nan, y**2)
-    columns["pit"] = metrics.pit(y, quantiles, levels)
     columns["log_score"] = metrics.log_score(y, quantiles, levels)
+    columns["density"] = np.isfinite(columns["log_score"]).astype(float)
     return columns

@@ -6,10 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.scores import common
+from forecast.evaluation.scores import common, overlap, spacing
 
 #: Level of every verdict.
 ALPHA = 0.05
+#: Sessions of a year.
+YEAR = 252
 #: Chance with which an edge should be found to be called detectable.
 POWER = 0.8
 BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
@@ -20,6 +22,7 @@ _SKILL_COLUMNS = (
     "p_value",
     "verdict",
     "sessions",
+    "spacing",
     "detectable_skill",
     "reason",
 )
@@ -35,12 +38,13 @@ class Comparison(NamedTuple):
     reason: str
 
 
-def diebold_mariano(loss_a: np.ndarray, loss_b: np.ndarray, h: int) -> Comparison:
-    """Test of equal mean loss of two forecasts h sessions ahead, losses (D,) by date.
+def diebold_mariano(loss_a: np.ndarray, loss_b: np.ndarray, overlap: int) -> Comparison:
+    """Test of equal mean loss of two forecasts, losses (D,) by date.
 
-    Newey–West variance with ``max(h − 1, D^⅓)`` lags and the small-sample correction of Harvey,
-    Leybourne and Newbold. With fewer than ``2h + 10`` dates or without any difference there is
-    no test: `p_value` is NaN or 1 and `reason` says why.
+    The outcomes of `overlap` neighbouring dates overlap: h of them h sessions ahead when every
+    session is a cutoff. Newey–West variance with ``max(overlap − 1, D^⅓)`` lags and the
+    small-sample correction of Harvey, Leybourne and Newbold. With fewer than ``2 · overlap + 10``
+    dates or without any difference there is no test: `p_value` is NaN or 1 and `reason` says why.
 
     References:
         Diebold, F. and Mariano, R. (1995). Comparing predictive accuracy.
@@ -50,15 +54,20 @@ def diebold_mariano(loss_a: np.ndarray, loss_b: np.ndarray, h: int) -> Compariso
     difference = np.asarray(loss_a, float) - np.asarray(loss_b, float)
     D = len(difference)
     mean = float(difference.mean()) if D else np.nan
-    need = 2 * h + 10
+    need = 2 * overlap + 10
     if need > D:
-        return Comparison(mean, np.nan, np.nan, D, f"{D} dates; {need} are needed at h={h}")
+        return Comparison(mean, np.nan, np.nan, D, f"{D} dates; {need} are needed")
     if np.abs(difference).max() <= 1e-12 * np.abs(loss_b).max():
         return Comparison(mean, 0.0, 1.0, D, "the losses are the same")
     from statsmodels.tsa.stattools import diebold_mariano_test
 
     test = diebold_mariano_test(
-        np.zeros(D), loss_a, loss_b, criterion=lambda _, loss: loss, harvey_adj=True, horizon=h
+        np.zeros(D),
+        loss_a,
+        loss_b,
+        criterion=lambda _, loss: loss,
+        harvey_adj=True,
+        horizon=overlap,
     )
     std_error = abs(mean / float(test.statistic)) if mean else np.nan
     return Comparison(mean, std_error, float(test.pvalue), D, "")
@@ -71,22 +80,24 @@ def skill_table(
 
     ``crps_skill = 1 − crps / crps_baseline`` over the common origins of `scores`; the test is
     `diebold_mariano` on the CRPS averaged over tickers by date, so that one market day counts
-    once. ``ci_low, ci_high`` are its 95 % interval and ``detectable_skill`` the skill that this
-    many ``sessions`` would find in four cases of five, all as shares. The verdict is "better",
-    "worse" or "not distinguishable" at 5 %; `reason` says why there was no test.
+    once; ``sessions`` is the number of dates, ``spacing`` sessions apart. ``ci_low, ci_high``
+    are its 95 % interval and ``detectable_skill`` the skill that this many dates would find in
+    four cases of five, all as shares. The verdict is "better", "worse" or "not
+    distinguishable" at 5 %; `reason` says why there was no test.
     """
     shared = common(table)
     rows = []
-    for h in sorted(shared["h"].unique().tolist()):
-        losses = shared[shared["h"] == h].pivot_table(
+    for h, at_h in shared.groupby("h"):
+        losses = at_h.pivot_table(
             values="crps", index=["unique_id", "cutoff"], columns="model", observed=True
         )
         by_date = losses.groupby(level="cutoff").mean()
+        apart = {"spacing": spacing(at_h)}
         for model in models:
             for baseline in baselines:
                 if model != baseline:
-                    row = _skill(losses, by_date, model, baseline, h)
-                    rows.append({"model": model, "baseline": baseline, "h": h, **row})
+                    row = _skill(losses, by_date, model, baseline, overlap(at_h, int(str(h))))
+                    rows.append({"model": model, "baseline": baseline, "h": h, **row, **apart})
     return pd.DataFrame(rows, columns=["model", "baseline", "h", *_SKILL_COLUMNS])
 
 
@@ -115,7 +126,8 @@ def confidence_set(table: pd.DataFrame, size: float = 0.1, seed: int = 0) -> pd.
     """Models that may be the best: ``h, model, p_value, included``, CRPS averaged by date.
 
     With probability ``1 − size`` the set contains the best model; stationary bootstrap in
-    blocks of ``max(h, D^⅓)`` dates. A horizon with fewer than ``2h + 10`` dates is left out.
+    blocks of as many dates as overlap, or ``D^⅓``. A horizon with too few dates for
+    `diebold_mariano` is left out.
 
     References:
         Hansen, P., Lunde, A. and Nason, J. (2011). The model confidence set.
@@ -123,14 +135,13 @@ def confidence_set(table: pd.DataFrame, size: float = 0.1, seed: int = 0) -> pd.
     from arch.bootstrap import MCS
 
     shared, blocks = common(table), []
-    for h in sorted(shared["h"].unique().tolist()):
-        losses = shared[shared["h"] == h].pivot_table(
-            values="crps", index="cutoff", columns="model", observed=True
-        )
+    for h, at_h in shared.groupby("h"):
+        losses = at_h.pivot_table(values="crps", index="cutoff", columns="model", observed=True)
         losses.columns = pd.Index(losses.columns.astype(str))
-        if len(losses) < 2 * h + 10 or losses.shape[1] < 2:
+        overlapping = overlap(at_h, int(str(h)))
+        if len(losses) < 2 * overlapping + 10 or losses.shape[1] < 2:
             continue
-        block = max(h, int(np.ceil(len(losses) ** (1 / 3))))
+        block = max(overlapping, int(np.ceil(len(losses) ** (1 / 3))))
         test = MCS(losses, size, block_size=block, seed=seed)
         test.compute()
         p_values = test.pvalues["Pvalue"].reindex(losses.columns)
@@ -146,7 +157,7 @@ def confidence_set(table: pd.DataFrame, size: float = 0.1, seed: int = 0) -> pd.
 def power_notes(skill: pd.DataFrame) -> list[str]:
     """Say for each row of `skill_table` that found nothing how many sessions it would take.
 
-    The sessions needed grow with the square of detectable over seen skill; 80 % of the cases,
+    The dates needed grow with the square of detectable over seen skill; 80 % of the cases,
     5 % level.
     """
     notes = []
@@ -155,20 +166,25 @@ def power_notes(skill: pd.DataFrame) -> list[str]:
         seen, detectable = row["crps_skill"], row["detectable_skill"]
         needed = row["sessions"] * (detectable / seen) ** 2 if seen else np.inf
         needs = (
-            f"would need about {needed:,.0f} ({needed / 252:,.0f} years)"
+            f"would need about {needed:,.0f} ({needed * row['spacing'] / YEAR:,.0f} years)"
             if needed < 1e6
             else "is beyond any test"
         )
         notes.append(
-            f"{row['model']} against {row['baseline']}, {row['h']} sessions ahead: "
-            f"{row['sessions']} sessions find a skill of {100 * detectable:.1f} % in four cases "
+            f"{row['model']} against {row['baseline']}, {ahead(row['h'])}: "
+            f"{row['sessions']} dates find a skill of {100 * detectable:.1f} % in four cases "
             f"of five; the {100 * seen:.1f} % seen {needs}."
         )
     return notes
 
 
+def ahead(h: int) -> str:
+    """Put a horizon into words."""
+    return f"{h} session{'' if h == 1 else 's'} ahead"
+
+
 def _skill(
-    losses: pd.DataFrame, by_date: pd.DataFrame, model: str, baseline: str, h: int
+    losses: pd.DataFrame, by_date: pd.DataFrame, model: str, baseline: str, overlapping: int
 ) -> dict[str, object]:
     """One row of `skill_table`: `losses` by origin, `by_date` their means, one horizon."""
     if losses.get(model) is None or losses.get(baseline) is None:
@@ -178,17 +194,22 @@ def _skill(
             "reason": "no forecast with a known outcome",
         }
     reference = losses[baseline].mean() or np.nan  # no skill relative to a perfect forecast
-    test = diebold_mariano(by_date[model].to_numpy(), by_date[baseline].to_numpy(), h)
+    test = diebold_mariano(by_date[model].to_numpy(), by_date[baseline].to_numpy(), overlapping)
     skill = 1 - losses[model].mean() / reference
     margin = _t_quantile(1 - ALPHA / 2, test.sessions) * test.std_error / reference
     power = (_t_quantile(1 - ALPHA / 2, test.sessions) + _t_quantile(POWER, test.sessions)) * (
         test.std_error / reference
     )
-    values = (skill, skill - margin, skill + margin, test.p_value)
-    verdict = verdict_of(test.p_value, -test.mean)
-    return dict(
-        zip(_SKILL_COLUMNS, (*values, verdict, test.sessions, power, test.reason), strict=True)
-    )
+    return {
+        "crps_skill": skill,
+        "ci_low": skill - margin,
+        "ci_high": skill + margin,
+        "p_value": test.p_value,
+        "verdict": verdict_of(test.p_value, -test.mean),
+        "sessions": test.sessions,
+        "detectable_skill": power,
+        "reason": test.reason,
+    }
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

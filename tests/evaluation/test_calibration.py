@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 
 from forecast.evaluation.backtest import Backtest
-from forecast.evaluation.calibration import coverage_table, pit_histogram, reliability
-from forecast.evaluation.scores import scores
+from forecast.evaluation.calibration import before_and_after, reliability
+from forecast.evaluation.conformal import conformal
 from forecast.models.levels import LEVELS
 
 
@@ -46,20 +46,17 @@ def test_reliability_counts_known_outcomes_only(backtest):
     assert table.loc[table["model"] == "none", "observed"].isna().all()
 
 
-def test_the_pit_histogram_is_flat_for_the_calibrated_and_a_bowl_for_the_narrow(backtest, panel):
-    bars = pit_histogram(scores(backtest, panel), bins=10)
-    right = bars[bars["model"] == "right"]["density"]
-    narrow = bars[bars["model"] == "narrow"]["density"].to_numpy()
-    assert right.mean() == pytest.approx(1)
-    assert right.between(0.75, 1.25).all()
-    assert narrow[[0, -1]].min() > 1.8
-    assert narrow[3:7].max() < 0.75
-
-
-def test_the_coverage_table_says_which_band_holds(backtest, panel):
-    table = coverage_table(scores(backtest, panel)).set_index(["model", "band"])
-    for band in (50, 80, 90, 98):
-        assert table.loc[("right", band), "coverage"] == pytest.approx(band / 100, abs=0.03)
-        assert table.loc[("narrow", band), "coverage"] < band / 100 - 0.08
-        width = 0.02 * stats.norm.ppf(0.5 + band / 200)
-        assert table.loc[("right", band), "width"] == pytest.approx(width, rel=1e-5)
+def test_what_was_observed_after_the_adjustment_stands_beside_what_was_before(backtest, panel):
+    adjusted = conformal(backtest.select(["narrow"]), panel)
+    both = Backtest(
+        backtest.cutoffs, (1,), LEVELS, backtest.actual, backtest.quantiles | adjusted.quantiles
+    )
+    table = before_and_after(reliability(both))
+    assert list(table["model"].unique()) == ["right", "narrow"]
+    right, narrow = (table[table["model"] == name] for name in ("right", "narrow"))
+    assert right["observed_conformal"].isna().all()
+    later = panel.locate(both.cutoffs)[0] > 0  # at the first session there is no volatility yet
+    below = (both.actual <= both.quantiles["narrow+conformal"][:, 0])[later]
+    np.testing.assert_allclose(narrow["observed_conformal"], below.mean(axis=0))
+    before, after = narrow["observed"] - LEVELS, narrow["observed_conformal"] - LEVELS
+    assert np.abs(after).mean() < np.abs(before).mean()

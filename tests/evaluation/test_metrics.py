@@ -46,24 +46,6 @@ def test_coverage_violation_and_direction_count_as_their_names_say():
     np.testing.assert_equal(metrics.direction_hit(y, median), [1, np.nan, 0, np.nan, np.nan])
 
 
-def test_pit_is_the_distribution_function_between_the_quantiles(rng):
-    y = rng.normal(size=400)
-    quantiles = np.tile(stats.norm.ppf(LEVELS), (400, 1))
-    inside = (y > quantiles[0, 0]) & (y < quantiles[0, -1])
-    position = metrics.pit(y, quantiles, LEVELS)
-    np.testing.assert_allclose(position[inside], stats.norm.cdf(y[inside]), atol=2e-3)
-    np.testing.assert_array_equal(np.unique(position[~inside]), [0.005, 0.995])
-
-
-def test_pit_of_a_point_mass_is_its_middle():
-    flat = np.zeros((3, 99))
-    np.testing.assert_allclose(
-        metrics.pit(np.array([-1.0, 0.0, 1.0]), flat, LEVELS), [0.005, 0.5, 0.995]
-    )
-    half = np.concatenate([np.zeros(50), np.linspace(0.1, 1, 49)])[None]
-    assert metrics.pit(np.array([0.0]), half, LEVELS)[0] == pytest.approx((0.01 + 0.50) / 2)
-
-
 def test_log_score_is_the_log_of_a_density_that_integrates_to_one():
     quantiles = stats.norm.ppf(LEVELS)
     grid = np.linspace(-12, 12, 200_001)

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from forecast.evaluation.risk import christoffersen, kupiec, risk_table
+from forecast.evaluation.risk import apart, christoffersen, kupiec, risk_summary, risk_table
 
 
 def test_kupiec_equals_the_likelihood_ratio_of_two_binomials():
@@ -59,11 +60,28 @@ def test_the_table_counts_tickers_that_fail_and_uses_outcomes_that_do_not_overla
         hits = (rng.random(2000) < share).astype(float)
         hits[1::2] = 1  # between the cutoffs that are used two sessions ahead
         rows = pd.DataFrame({"unique_id": ticker, "cutoff": days, "h": 2, "model": "m"})
-        rows = rows.assign(crps=1.0, below_5=hits, below_1=0.0)
+        rows = rows.assign(crps=1.0, below_5=hits, below_1=0.0, session=range(2000))
         parts.append(rows.tail(50) if ticker == "D" else rows)
-    got = risk_table(pd.concat(parts, ignore_index=True)).set_index("level")
+    risk = risk_table(pd.concat(parts, ignore_index=True))
+    one = risk[(risk["unique_id"] == "C") & (risk["level"] == 0.05)].iloc[0]
+    hits = parts[2]["below_5"].to_numpy()[::2]
+    assert (one["outcomes"], one["violations"]) == (1000, hits.mean())
+    assert one["kupiec"] == kupiec(hits, 0.05)
+    assert one["christoffersen"] == christoffersen(hits, 0.05)
+    same = risk[risk["level"] == 0.05]
+    expected = multipletests(same["christoffersen"], method="holm")[1]
+    np.testing.assert_allclose(same["christoffersen_holm"], expected)
+    got = risk_summary(risk).set_index("level")
     assert got.loc[0.05, "tickers"] == 3  # D has 25 outcomes that do not overlap
     assert got.loc[0.05, "kupiec_rejected"] == 1
     assert got.loc[0.05, "christoffersen_rejected"] == 1
     assert got.loc[0.05, "violations"] == pytest.approx(0.073, abs=0.01)
     assert got.loc[0.01, "kupiec_rejected"] == 3
+
+
+def test_cutoffs_that_lie_apart_already_are_all_used():
+    every = np.arange(0, 200, 5)
+    assert list(apart(every, 5)) == list(every)
+    assert list(apart(every, 12)) == list(range(0, 200, 15))
+    assert list(apart(np.array([3, 4, 9, 10, 11, 30]), 5)) == [3, 9, 30]
+    assert apart(np.array([], int), 5).size == 0

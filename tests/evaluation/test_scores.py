@@ -1,9 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from forecast.evaluation.backtest import Backtest, make_cutoffs, walk_forward
-from forecast.evaluation.scores import add_groups, common, scores, summary
+from forecast.evaluation.scores import (
+    add_groups,
+    common,
+    overlap,
+    score_table,
+    scores,
+    spacing,
+    summary,
+)
 from forecast.models.baselines import BASELINES
 from forecast.models.levels import LEVELS
 
@@ -92,11 +102,48 @@ def test_summary_reduces_as_the_names_say(table):
 
 
 def test_scores_can_be_summarised_by_ticker_year_and_regime(table, panel):
-    grouped = add_groups(table, panel)
-    by_ticker = summary(grouped.drop(columns=["year", "regime"]), ["model", "h", "unique_id"])
-    assert len(by_ticker) == 3 * 2 * 3
-    by_regime = summary(grouped.drop(columns="year"), ["model", "h", "regime"])
-    sigma = by_regime[by_regime["model"] == "ewma-t"].set_index(["h", "regime"])["width_90"]
-    assert sigma[1, "calm"] < sigma[1, "normal"] < sigma[1, "stormy"]
-    years = set(pd.DatetimeIndex(table["cutoff"]).year)
-    assert set(summary(grouped.drop(columns="regime"), ["year"])["year"]) == years
+    grouped = add_groups(common(table), panel)
+    whole = score_table(table, panel)
+    parts = dict(list(whole.groupby("by")))
+    pd.testing.assert_frame_equal(
+        parts["all"].drop(columns=["by", "group"]).reset_index(drop=True), summary(table)
+    )
+    assert len(parts["ticker"]) == 3 * 2 * 3
+    assert set(parts["ticker"]["group"]) == set(panel.tickers)
+    calm = grouped[(grouped["regime"] == "calm") & (grouped["h"] == 1)]
+    row = parts["regime"].set_index(["group", "model", "h"]).loc[("calm", "drift", 1)]
+    assert row["crps"] == pytest.approx(calm[calm["model"] == "drift"]["crps"].mean())
+    width = parts["regime"].set_index(["model", "h", "group"])["width_90"]["ewma-t"]
+    assert width[1, "calm"] < width[1, "normal"] < width[1, "stormy"]
+    years = pd.DatetimeIndex(table["cutoff"]).year.astype(str)
+    assert set(parts["year"]["group"]) == set(years)
+    for part in parts.values():
+        assert (
+            part.groupby(["model", "h"])["origins"].sum()
+            == parts["all"].set_index(["model", "h"])["origins"]
+        ).all()
+
+
+def test_the_log_score_counts_where_there_is_a_density_and_says_on_which_share(panel, backtest):
+    quantiles = backtest.quantiles["ewma-t"].copy()
+    quantiles[::2] = 0.0  # a point mass
+    table = scores(replace(backtest, quantiles={"half": quantiles}), panel)
+    row = summary(table).set_index("h").loc[1]
+    assert row["density"] == pytest.approx(0.5, abs=0.02)
+    half = table[(table["h"] == 1) & table["crps"].notna()]
+    assert row["log_score"] == pytest.approx(half["log_score"].mean())
+
+
+def test_violations_are_the_share_of_outcomes_below_the_quantile(backtest, table):
+    row = summary(table).set_index(["model", "h"]).loc[("drift", 1)]
+    known = np.isfinite(backtest.actual[:, 0])
+    below = backtest.actual[:, 0] < backtest.at("drift", 0.05)[:, 0]
+    assert row["violations_5"] == pytest.approx(below[known].mean(), abs=1e-3)
+
+
+def test_neighbouring_cutoffs_overlap_as_far_as_the_horizon_reaches(table):
+    assert [overlap(table, h) for h in (1, 5, 20)] == [1, 5, 20]
+    weekly = table[table["session"] % 5 == 0]
+    assert spacing(weekly) == 5
+    assert [overlap(weekly, h) for h in (1, 5, 20, 21)] == [1, 1, 4, 5]
+    assert spacing(table[:1]) == 1

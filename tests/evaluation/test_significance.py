@@ -29,12 +29,13 @@ def plain_diebold_mariano(a, b, h):
     return 2 * stats.t.sf(abs(statistic), D - 1)
 
 
-def score_rows(losses, h=1, tickers=("A", "B")):
+def score_rows(losses, h=1, tickers=("A", "B"), step=1):
     """Rows of a scores frame from model → losses (D,), the same for every ticker."""
     days = pd.bdate_range("2020-01-01", periods=len(next(iter(losses.values()))))
+    dates = {"cutoff": days, "session": step * np.arange(len(days))}
     return pd.concat(
         [
-            pd.DataFrame({"unique_id": t, "cutoff": days, "h": h, "model": m, "crps": loss})
+            pd.DataFrame({"unique_id": t, **dates, "h": h, "model": m, "crps": loss})
             for m, loss in losses.items()
             for t in tickers
         ],
@@ -80,7 +81,18 @@ def test_too_few_dates_are_not_distinguishable_and_the_reason_has_the_numbers():
     assert np.isnan(row["p_value"])
     assert row["crps_skill"] == pytest.approx(0.5)
     assert row["verdict"] == "not distinguishable"
-    assert row["reason"] == "49 dates; 50 are needed at h=20"
+    assert row["reason"] == "49 dates; 50 are needed"
+
+
+def test_cutoffs_several_sessions_apart_overlap_less():
+    rng = np.random.default_rng(9)
+    a, b = rng.gamma(2, 1, 60), rng.gamma(2, 1.5, 60)
+    for h, step, overlapping in ((20, 5, 4), (20, 7, 3), (5, 20, 1)):
+        row = skill_table(score_rows({"m": a, "b": b}, h, step=step), ["m"], ["b"]).iloc[0]
+        assert row["p_value"] == pytest.approx(plain_diebold_mariano(a, b, overlapping))
+        assert row["spacing"] == step
+    assert len(confidence_set(score_rows({"m": a, "b": b}, 30))) == 0  # 70 dates are needed
+    assert len(confidence_set(score_rows({"m": a, "b": b}, 30, step=5))) == 2
 
 
 def test_the_verdict_has_the_sign_of_the_skill():
@@ -151,11 +163,8 @@ def test_the_ticker_table_corrects_over_the_tickers_of_a_comparison():
         base = rng.gamma(2, 1, 200)
         other = base - (0.6 if n == 0 else 0.0) + rng.normal(0, 1, 200)
         for model, loss in (("m", other), ("b", base)):
-            parts.append(
-                pd.DataFrame(
-                    {"unique_id": ticker, "cutoff": days, "h": 1, "model": model, "crps": loss}
-                )
-            )
+            rows = {"unique_id": ticker, "cutoff": days, "session": range(200), "h": 1}
+            parts.append(pd.DataFrame({**rows, "model": model, "crps": loss}))
     table = pd.concat(parts, ignore_index=True)
     got = ticker_table(table, ["m"], ["b"]).set_index("unique_id")
     for ticker in "ABCDEF":
@@ -197,7 +206,8 @@ def test_a_power_note_says_how_many_sessions_an_edge_would_need():
     (note,) = power_notes(skill)
     row = skill.iloc[0]
     needed = 250 * (row["detectable_skill"] / row["crps_skill"]) ** 2
-    assert note.startswith("m against b, 1 sessions ahead: 250 sessions find a skill of")
+    assert note.startswith("m against b, 1 session ahead: 250 dates find a skill of")
     assert f"would need about {needed:,.0f} ({needed / 252:,.0f} years)." in note
+    assert f"({needed * 5 / 252:,.0f} years)" in power_notes(skill.assign(spacing=5))[0]
     assert power_notes(skill.assign(verdict="better")) == []
     assert "is beyond any test" in power_notes(skill.assign(crps_skill=0.0))[0]
