@@ -24,12 +24,21 @@ def asked(script, *arguments):
     return done.returncode, text, imported.split()
 
 
-@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py"])
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py", "study.py"])
 def test_the_help_of_a_command_starts_without_any_slow_library(script):
     code, text, imported = asked(script, "--help")
     assert code == 0
     assert imported == []
     assert "--runs-dir" in text
+
+
+def test_the_studies_are_listed_without_tensorflow():
+    from forecast.studies import NAMES
+
+    code, text, imported = asked("study.py", "--list")
+    assert code == 0
+    assert not {"tensorflow", "keras"} & set(imported)
+    assert [line.split()[0] for line in text.splitlines()] == list(NAMES)
 
 
 def test_the_help_names_every_setting_with_its_values_and_defaults():
