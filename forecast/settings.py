@@ -153,6 +153,7 @@ class OutputSettings(_Settings):
         description="name of the run folder (default: date, time and source)",
     )
     tensorboard: bool = Field(False, description="also write TensorBoard logs")
+    no_report: bool = Field(False, description="write no report.html")
     quiet: bool = Field(False, description="print the result only")
 
 

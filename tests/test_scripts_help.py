@@ -11,7 +11,7 @@ import runpy, sys
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 finally:
-    slow = ("tensorflow", "keras", "matplotlib", "statsmodels", "sklearn", "yfinance")
+    slow = ("tensorflow", "keras", "matplotlib", "statsmodels", "sklearn", "yfinance", "bokeh")
     print("imported:", *[name for name in slow if name in sys.modules])
 """
 
@@ -24,7 +24,9 @@ def asked(script, *arguments):
     return done.returncode, text, imported.split()
 
 
-@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py", "study.py"])
+@pytest.mark.parametrize(
+    "script", ["train.py", "evaluate.py", "predict.py", "report.py", "study.py"]
+)
 def test_the_help_of_a_command_starts_without_any_slow_library(script):
     code, text, imported = asked(script, "--help")
     assert code == 0

@@ -12,7 +12,14 @@ import cyclopts
 from cyclopts.config import Dict
 from pydantic import ValidationError
 
-from forecast.cli import audit, evaluate, predict, study, train  # noqa: F401  (each adds its command)
+from forecast.cli import (  # noqa: F401  (each adds its command)
+    audit,
+    evaluate,
+    predict,
+    report,
+    study,
+    train,
+)
 from forecast.cli.app import BAD_INPUT, STOPPED, app
 from forecast.errors import InputError
 from forecast.settings import Settings

@@ -23,6 +23,7 @@ from forecast.jobs.fans import unit_of, write_fans
 from forecast.jobs.loading import load_networks
 from forecast.jobs.prepare import Prepared, prepare
 from forecast.jobs.refitting import refitted, schedule_of
+from forecast.jobs.reporting import add_report
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
@@ -48,6 +49,8 @@ def evaluate(run: Path, walk: BacktestSettings, terminal: Terminal) -> Path:
     )
     score_into(run, settings, prepared, backtest, facts, terminal)
     write_fans(run, prepared, models, settings.horizon)
+    if not settings.no_report:
+        add_report(run, terminal)
     terminal.path(run)
     return run
 

@@ -14,6 +14,7 @@ from forecast import runs
 from forecast.jobs.evaluating import once, score_into
 from forecast.jobs.fans import unit_of, write_fans
 from forecast.jobs.prepare import Prepared
+from forecast.jobs.reporting import add_report
 from forecast.jobs.terminal import Terminal
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
 from forecast.settings import BacktestSettings, Settings
@@ -40,6 +41,8 @@ def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
         score_into(folder, settings, prepared, backtest, facts, terminal)
         write_fans(folder, prepared, models, settings.horizon)
     final = settings.runs_dir / name
+    if not settings.no_report:
+        add_report(final, terminal)
     terminal.path(final)
     return final
 

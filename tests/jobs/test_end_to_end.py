@@ -62,7 +62,7 @@ def test_a_run_folder_holds_everything_that_is_promised(trained):
     assert files >= {
         *("settings.yaml", "manifest.json", "history.csv", "telemetry.parquet"),
         *("forecasts.parquet", "log_returns.parquet", "metrics.json"),
-        *("fans.parquet", "prices.parquet"),
+        *("fans.parquet", "prices.parquet", "report.html"),
         *("significance.csv", "calibration.csv"),
         *(f"models/{cell}-seed{seed}.keras" for cell in ("lstm", "keras-lstm") for seed in (0, 1)),
         *(f"plots/{name}.png" for name in ("loss", "gradient_norms", "gradient_by_lag")),

@@ -1,0 +1,94 @@
+"""Reads a run folder part by part: what is missing or broken is named, never fatal."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from forecast import runs
+from forecast.errors import InputError
+
+
+class RunFolder:
+    """The files of one run, read when they are asked for and kept.
+
+    Every reader raises InputError that names the file and what is wrong with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._frames: dict[str, pd.DataFrame] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the run: that of its folder."""
+        return self.path.resolve().name
+
+    def has(self, name: str) -> bool:
+        """Whether the run has this file."""
+        return (self.path / name).is_file()
+
+    def frame(self, name: str, columns: Iterable[str]) -> pd.DataFrame:
+        """Return a CSV or Parquet file with at least `columns` and one row."""
+        if name not in self._frames:
+            self._frames[name] = self._read(name)
+        frame = self._frames[name]
+        missing = [column for column in columns if column not in frame]
+        if missing:
+            raise InputError(f"{name} lacks the columns {', '.join(missing)}.")
+        if frame.empty:
+            raise InputError(f"{name} has no rows.")
+        return frame
+
+    def _read(self, name: str) -> pd.DataFrame:
+        path = self.path / name
+        if not path.is_file():
+            raise InputError(f"{name} is not in this run folder.")
+        try:
+            if path.suffix == ".parquet":
+                return pd.read_parquet(path)
+            return pd.read_csv(path, dtype={"model": "str", "baseline": "str", "unique_id": "str"})
+        except (OSError, ValueError, KeyError) as error:  # what pyarrow and pandas raise
+            raise InputError(f"{name} cannot be read: {error}") from error
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Return a JSON file that holds an object."""
+        path = self.path / name
+        if not path.is_file():
+            raise InputError(f"{name} is not in this run folder.")
+        content = runs.read_json(path)
+        if not isinstance(content, dict):
+            raise InputError(f"{name} holds no JSON object.")
+        return content
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """``manifest.json``."""
+        return self.json("manifest.json")
+
+    def settings(self) -> dict[str, Any]:
+        """Return ``settings.yaml`` as it is: a report does not need every setting to be known."""
+        try:
+            content = yaml.safe_load((self.path / "settings.yaml").read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise InputError(f"settings.yaml cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise InputError("settings.yaml holds no settings.")
+        return content
+
+    def setting(self, name: str) -> Any:
+        """Return one setting, None where it cannot be read."""
+        try:
+            return self.settings().get(name)
+        except InputError:
+            return None
+
+    @property
+    def model(self) -> str:
+        """The network the report is about: the first cell of the run, or the first one scored."""
+        cells = self.setting("cell")
+        if isinstance(cells, list) and cells:
+            return str(cells[0])
+        return str(self.frame("significance.csv", ["model"])["model"].iloc[0])
