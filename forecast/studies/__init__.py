@@ -10,7 +10,10 @@ from forecast.errors import InputError
 from forecast.studies.study import Claim, Finding, Sizes, Study, Unit
 
 #: Names in the order they are told; ``a-b`` lives in ``forecast/studies/a_b.py`` as ``STUDY``.
-NAMES = ("cost",)
+NAMES = (
+    "vanishing",
+    "cost",
+)
 
 __all__ = ["NAMES", "Claim", "Finding", "Sizes", "Study", "Unit", "chosen", "load"]
 

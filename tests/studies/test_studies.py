@@ -1,0 +1,37 @@
+"""Each study once, at a size that takes seconds: it measures, judges and draws."""
+
+import matplotlib.figure
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.studies import Study, load
+from forecast.studies.runner import measured
+
+#: Sizes so small that a study says nothing but runs all of its code.
+TINY = {
+    "vanishing": {"steps": 6, "units": 3, "most_steps": 100, "probed": 2},
+    "cost": {"units": [2], "steps": 5, "repeats": 1},
+}
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_study_measures_judges_and_draws(name):
+    study = load(name)
+    units = study.plan({**study.full, **study.quick, **TINY[name]}, range(1))
+    frame = pd.concat([measured(name, unit) for unit in units], ignore_index=True)
+    assert np.isfinite(frame.select_dtypes("number")).all().all()
+    findings = study.judge(frame)
+    assert set(findings) == set(study.claims)
+    for finding in findings.values():
+        assert finding.ours
+        assert "nan" not in finding.ours
+        assert finding.verdict in ("confirmed", "in part", "not confirmed")
+    assert isinstance(study.draw(frame), matplotlib.figure.Figure)
+
+
+def test_a_unit_gives_the_same_rows_every_time():
+    study: Study = load("vanishing")
+    unit = study.plan({**study.full, **TINY["vanishing"]}, range(1))[-4]
+    first, again = measured("vanishing", unit), measured("vanishing", unit)
+    pd.testing.assert_frame_equal(first, again)
