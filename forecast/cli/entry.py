@@ -17,6 +17,7 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
     evaluate,
     predict,
     report,
+    scores,
     study,
     train,
 )
@@ -39,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail(_explain(error))
     except InputError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(str(error) or "stopped", file=sys.stderr)
         sys.exit(STOPPED)
     sys.exit(0)
 

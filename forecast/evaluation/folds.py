@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -53,11 +53,17 @@ class Fold:
 
     def __str__(self) -> str:
         return (
-            f"train {self.train_from.date()} … {self.train_until.date()} "
+            f"learn {self.train_from.date()} … {self.train_until.date()} "
             f"(last origin {self.last_origin.date()}), "
             f"forecast {self.first.date()} … {self.last.date()}"
             + (f" every {self.step} sessions" if self.step > 1 else "")
         )
+
+    def facts(self, panel: Panel) -> dict[str, Any]:
+        """The fold for a manifest: ISO dates, step and the number of origins."""
+        days = ("train_from", "last_origin", "train_until", "first", "last")
+        dates = {name: f"{getattr(self, name):%Y-%m-%d}" for name in days}
+        return {**dates, "step": self.step, "origins": len(self.cutoffs(panel))}
 
     def cutoffs(self, panel: Panel) -> pd.DataFrame:
         """Origins ``unique_id, cutoff`` of this fold: the observed ones on its grid."""
@@ -84,9 +90,9 @@ def make_folds(
         >>> panel, _ = clean(garch_prices(1, 700, 0), source="", sha256="", calendar="XNYS")
         >>> for fold in make_folds(panel, "2012-01-03", None, Schedule(refit_every=60)):
         ...     print(fold)
-        train 2010-01-04 … 2011-12-30 (last origin 2011-12-01), forecast 2012-01-03 … 2012-03-28
-        train 2010-01-04 … 2012-03-28 (last origin 2012-02-29), forecast 2012-03-29 … 2012-06-22
-        train 2010-01-04 … 2012-06-22 (last origin 2012-05-24), forecast 2012-06-25 … 2012-09-12
+        learn 2010-01-04 … 2011-12-30 (last origin 2011-12-01), forecast 2012-01-03 … 2012-03-28
+        learn 2010-01-04 … 2012-03-28 (last origin 2012-02-29), forecast 2012-03-29 … 2012-06-22
+        learn 2010-01-04 … 2012-06-22 (last origin 2012-05-24), forecast 2012-06-25 … 2012-09-12
     """
     sessions, horizon = panel.sessions, schedule.horizon
     start = int(sessions.searchsorted(pd.Timestamp(first)))

@@ -109,6 +109,7 @@ def score_table(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     parts = [summary(grouped).assign(by="all", group="all")]
     for by, column in _GROUPS.items():
         means = summary(grouped, ("model", "h", column)).rename(columns={column: "group"})
+        means = means.sort_values("group", kind="stable")
         parts.append(means.assign(by=by, group=means["group"].astype(str)))
     whole = pd.concat(parts, ignore_index=True)
     keys = ["by", "group", "model", "h"]

@@ -142,16 +142,29 @@ def confidence_set(table: pd.DataFrame, size: float = 0.1, seed: int = 0) -> pd.
         if len(losses) < 2 * overlapping + 10 or losses.shape[1] < 2:
             continue
         block = max(overlapping, int(np.ceil(len(losses) ** (1 / 3))))
-        test = MCS(losses, size, block_size=block, seed=seed)
-        test.compute()
-        p_values = test.pvalues["Pvalue"].reindex(losses.columns)
+        # equal models have no variance to divide by: one of them stands for all
+        twin = _twins(losses)
+        p_values = pd.Series(1.0, index=losses.columns)
+        if len(set(twin)) > 1:
+            test = MCS(losses[sorted(set(twin))], size, block_size=block, seed=seed)
+            test.compute()
+            p_values = test.pvalues["Pvalue"]
         blocks.append(
-            pd.DataFrame({"h": h, "model": losses.columns, "p_value": p_values.to_numpy()})
+            pd.DataFrame({"h": h, "model": losses.columns, "p_value": p_values[twin].to_numpy()})
         )
     if not blocks:
         return pd.DataFrame(columns=["h", "model", "p_value", "included"])
     whole = pd.concat(blocks, ignore_index=True)
     return whole.assign(included=whole["p_value"] > size)
+
+
+def _twins(losses: pd.DataFrame) -> list[str]:
+    """For each model the first one with the same losses."""
+    near = 1e-12 * np.abs(losses.to_numpy()).max()
+    return [
+        next(str(one) for one in losses if (losses[one] - losses[name]).abs().max() <= near)
+        for name in losses
+    ]
 
 
 def power_notes(skill: pd.DataFrame) -> list[str]:

@@ -1,16 +1,19 @@
 """Walking forward with refits: every fold trains anew and is saved when it is done."""
 
-import hashlib
+import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from sklearn.base import clone
 
 from forecast import runs
+from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest, join, quantile_frame, read_quantile_frame
-from forecast.evaluation.folds import Fold, Schedule, make_folds, walk_folds
+from forecast.evaluation.folds import Fold, make_folds, walk_folds
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
+from forecast.jobs.versions import versions
+from forecast.jobs.walking import by_seed, schedule_of, single_fold, with_ensembles
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
 from forecast.models.levels import LEVELS
@@ -18,63 +21,113 @@ from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble, NeuralForecaster
 
 
-def schedule_of(settings: Settings, walk: BacktestSettings) -> Schedule:
-    """The schedule of a walk for the horizon of a run."""
-    return Schedule(
-        refit_every=walk.refit_every,
-        step=walk.step,
-        embargo=walk.embargo if walk.refit_every else 0,
-        horizon=settings.horizon,
-        window=walk.window,
-    )
+def folder_of(run: Path, walk: BacktestSettings) -> Path:
+    """Where a walk other than the run's own is kept: ``backtest/refit250-step1 …`` of the run."""
+    name = f"refit{walk.refit_every}-step{walk.step}-embargo{walk.embargo}-{walk.window}"
+    return run / "backtest" / name
+
+
+def frozen(
+    settings: Settings, prepared: Prepared, walk: BacktestSettings
+) -> tuple[list[Fold], dict[str, Any]]:
+    """The folds of a walk, and as the manifest keeps them: settings, dates, origins."""
+    panel = prepared.panel
+    if walk.refit_every:
+        folds = make_folds(panel, prepared.test_start, None, schedule_of(settings, walk))
+    else:
+        folds = [single_fold(settings, prepared, walk)]
+    return folds, {
+        "settings": walk.model_dump(mode="json"),
+        "folds": [fold.facts(panel) for fold in folds],
+    }
+
+
+def open_backtest(
+    run: Path, settings: Settings, prepared: Prepared, walk: BacktestSettings
+) -> Path:
+    """Make the folder of a walk, with the folds frozen in its manifest, or go on with it.
+
+    Raises InputError when it was begun with other folds, prices or versions.
+    """
+    folder = folder_of(run, walk)
+    source = runs.read_json(run / "manifest.json")
+    frozen_walk = {
+        "run": run.name,
+        "versions": versions(),
+        **{name: source[name] for name in ("data", "splits", "seeds")},
+        "backtest": frozen(settings, prepared, walk)[1],
+    }
+    path = folder / "manifest.json"
+    if path.exists():
+        known = runs.read_json(path)
+        other = [name for name, value in frozen_walk.items() if known.get(name) != value]
+        if other:
+            raise InputError(
+                f"the backtest {folder} was begun with other {', '.join(other)}: its folds do not "
+                "belong together with new ones; delete the folder to begin again."
+            )
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        runs.write_json(path, {**frozen_walk, "files": {}})
+    return folder
 
 
 def refitted(
-    run: Path, settings: Settings, prepared: Prepared, walk: BacktestSettings, terminal: Terminal
+    folder: Path, settings: Settings, prepared: Prepared, walk: BacktestSettings, terminal: Terminal
 ) -> Backtest:
     """Train networks and baselines anew in every fold and forecast from its cutoffs.
 
-    Each fold is written to ``backtest/<key>/`` of the run when it is done; a walk that was stopped
-    goes on with the first fold that is missing. The folds are frozen in the manifest.
+    Each fold is written to `folder` when it is done, with its hash in the manifest there; a walk
+    that was stopped goes on with the first fold that is missing or damaged.
     """
-    panel = prepared.panel
-    folds = make_folds(panel, prepared.test_start, None, schedule_of(settings, walk))
-    key = hashlib.sha256(f"{walk!r}{panel.sha256}{settings!r}".encode()).hexdigest()[:12]
-    folder = run / "backtest" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    _freeze(run, walk, folds)
-    terminal.heading(f"Walking forward in {len(folds)} folds, saved in {folder}")
     models = unfitted(settings)
-    parts = []
+    learners = {**by_seed(models), **{name: BASELINES[name]() for name in BASELINES}}
+    folds, _ = frozen(settings, prepared, walk)
+    terminal.heading(f"Walking forward in {len(folds)} folds, saved one by one in {folder}")
+    parts: list[Backtest] = []
     with terminal.progress("folds", len(folds)) as bar:
         for number, fold in enumerate(folds):
-            path = folder / f"fold-{number:03d}.parquet"
-            terminal.line(f"  {number + 1:>3}: {fold}{' (done before)' if path.exists() else ''}")
-            if not path.exists():
-                _, backtest = next(walk_folds(models, panel, [fold], settings.scored_horizons))
-                runs.write_frame(path, quantile_frame(backtest, LEVELS))
-            parts.append(read_quantile_frame(pd.read_parquet(path)))
+            name = f"fold-{number:03d}.parquet"
+            done = _is_done(folder, name)
+            told = ", done before" if done else ""
+            terminal.line(f"  fold {number + 1} of {len(folds)}: {fold}{told}")
+            if not done:
+                began = time.perf_counter()
+                try:
+                    walked = walk_folds(learners, prepared.panel, [fold], settings.scored_horizons)
+                    _save(folder, name, next(walked)[1])
+                except KeyboardInterrupt:
+                    raise KeyboardInterrupt(
+                        f"stopped; {number} of {len(folds)} folds are saved in {folder}, and the "
+                        "same command goes on from there"
+                    ) from None
+                terminal.line(f"    saved after {time.perf_counter() - began:.0f} s")
+            parts.append(read_quantile_frame(pd.read_parquet(folder / name)))
             bar.step()
-    return join(parts)
+    return with_ensembles(join(parts), models)
 
 
 def unfitted(settings: Settings) -> dict[str, Forecaster]:
-    """The cells of a run and the baselines, to be cloned and fitted in each fold.
+    """The cells of a run, to be cloned and fitted in each fold.
 
     Every network validates on the last fifth of what it may learn from.
     """
     seeds = range(settings.seed, settings.seed + settings.seeds)
-    cells: dict[str, Forecaster] = {
+    return {
         cell: Ensemble([NeuralForecaster(settings, cell, seed) for seed in seeds])
         for cell in settings.cell
     }
-    return {**cells, **{name: clone(BASELINES[name]()) for name in BASELINES}}
 
 
-def _freeze(run: Path, walk: BacktestSettings, folds: list[Fold]) -> None:
-    manifest = runs.read_json(run / "manifest.json")
-    manifest["backtest"] = {
-        "settings": walk.model_dump(mode="json"),
-        "folds": [str(fold) for fold in folds],
-    }
-    runs.write_json(run / "manifest.json", manifest)
+def _is_done(folder: Path, name: str) -> bool:
+    """Whether a fold is there as it was written."""
+    known, path = runs.read_json(folder / "manifest.json")["files"], folder / name
+    return path.is_file() and runs.file_sha256(path) == known.get(name)
+
+
+def _save(folder: Path, name: str, backtest: Backtest) -> None:
+    """Write a fold, then its hash: a fold without one is done again."""
+    runs.write_frame(folder / name, quantile_frame(backtest, LEVELS))
+    manifest = runs.read_json(folder / "manifest.json")
+    manifest["files"][name] = runs.file_sha256(folder / name)
+    runs.write_json(folder / "manifest.json", manifest)

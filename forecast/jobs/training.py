@@ -1,27 +1,25 @@
 """`forecast train`: from prices to a run folder."""
 
 import os
-import platform
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from forecast import runs
-from forecast.jobs.evaluating import once, score_into
 from forecast.jobs.fans import unit_of, write_fans
 from forecast.jobs.prepare import Prepared
+from forecast.jobs.refitting import frozen
 from forecast.jobs.reporting import add_report
+from forecast.jobs.scoring import score_into
 from forecast.jobs.terminal import Terminal
+from forecast.jobs.versions import versions
+from forecast.jobs.walking import once
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
 from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble, NeuralForecaster, ProgressReport
-
-#: Packages whose versions can change the numbers.
-PACKAGES = ("forecast", "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "statsmodels")
 
 
 def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
@@ -38,7 +36,7 @@ def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
         facts = {cell: _facts(members) for cell, members in networks.items()}
         write_manifest(folder, settings, prepared)
         backtest = once(settings, prepared, models, BacktestSettings(), terminal)
-        score_into(folder, settings, prepared, backtest, facts, terminal)
+        score_into(folder, prepared, backtest, facts, terminal)
         write_fans(folder, prepared, models, settings.horizon)
     final = settings.runs_dir / name
     if not settings.no_report:
@@ -153,8 +151,8 @@ def write_manifest(folder: Path, settings: Settings, prepared: Prepared) -> None
             "splits": prepared.splits.dates(prepared.panel),
             "last_training_date": f"{prepared.until:%Y-%m-%d}",
             "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
-            "versions": {"python": platform.python_version()}
-            | {name: version(name) for name in PACKAGES},
+            "versions": versions(),
+            "backtest": frozen(settings, prepared, BacktestSettings())[1],
             "threads": os.cpu_count(),
             "notes": prepared.notes,
             "files": {p.relative_to(folder).as_posix(): runs.file_sha256(p) for p in files},

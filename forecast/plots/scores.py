@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from forecast.plots.style import (
+    OBSERVED,
     REFERENCE,
     caption,
     color_of,
@@ -96,29 +97,49 @@ def plot_pit(calibration: pd.DataFrame) -> Figure:
 
     `calibration` as in `plot_reliability`: the share of outcomes between two quantile levels,
     over the share there should be. Flat at 1 is calibrated; a hump means bands too wide, a bowl
-    too narrow (Diebold, Gunther and Tay, 1998). Raises ValueError for a frame without rows.
+    too narrow (Diebold, Gunther and Tay, 1998). Where there is a share ``observed_conformal`` it
+    is drawn as a line on top. Raises ValueError for a frame without rows.
     """
     require(calibration, _CALIBRATION, "plot_pit")
     horizons = sorted(calibration["h"].unique())
     models = names(calibration["model"])
     figure, grid = new_grid(len(models), len(horizons), row_height=1.5, sharex=True, sharey=True)
+    adjusted = False
     for model, row in zip(models, grid, strict=True):
         for h, ax in zip(horizons, row, strict=True):
             rows = calibration[(calibration["model"] == model) & (calibration["h"] == h)]
-            edges, density = pit_density(rows["level"].to_numpy(), rows["observed"].to_numpy())
-            color = color_of(model)
-            if len(density) > 1:  # one bin says nothing: it is always 1
-                ax.stairs(density, edges, fill=True, facecolor=shade(color, 0.5), edgecolor=color)
-            ax.axhline(1, color=REFERENCE, linewidth=1, linestyle="--")
-            caption(ax, title=f"{plain(model)}, {_ahead(h)}")
+            adjusted |= _draw_pit(ax, rows, color_of(model))
+        row[0].set_title(plain(model), loc="left", fontsize=10.5)
         row[0].set_ylabel("density", fontsize=9.5)
-    for ax in grid[-1]:
-        ax.set_xlabel("PIT (quantile level)", fontsize=9.5)
+    for h, top, bottom in zip(horizons, grid[0], grid[-1], strict=True):
+        top.set_title(_ahead(h), loc="right", fontsize=10.5)
+        bottom.set_xlabel("PIT (quantile level)", fontsize=9.5)
     figure.suptitle(
         "PIT: where in the forecast distribution the outcomes fell (calibrated: flat at 1)",
         fontsize=11,
     )
+    if adjusted:
+        handles = [
+            key("as forecast", color=shade(REFERENCE, 0.5), linewidth=7),
+            key("after the conformal adjustment", color=OBSERVED, linewidth=1.2),
+        ]
+        legend_below(figure, handles)
     return figure
+
+
+def _draw_pit(ax: Axes, rows: pd.DataFrame, color: str) -> bool:
+    """Draw one histogram; whether there was an adjusted one to draw on top."""
+    level = rows["level"].to_numpy()
+    edges, density = pit_density(level, rows["observed"].to_numpy())
+    if len(density) > 1:  # one bin says nothing: it is always 1
+        ax.stairs(density, edges, fill=True, facecolor=shade(color, 0.5), edgecolor=color)
+    ax.axhline(1, color=REFERENCE, linewidth=1, linestyle="--")
+    if "observed_conformal" not in rows:
+        return False
+    edges, density = pit_density(level, rows["observed_conformal"].to_numpy())
+    if len(density) > 1:
+        ax.stairs(density, edges, color=OBSERVED, linewidth=1.2, baseline=None)
+    return len(density) > 1
 
 
 def pit_density(level: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

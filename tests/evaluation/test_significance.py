@@ -194,6 +194,19 @@ def test_the_confidence_set_keeps_the_best_and_drops_the_worst():
     assert got["p_value"].to_dict() == pytest.approx(mcs.pvalues["Pvalue"].to_dict())
 
 
+def test_equal_models_share_their_place_in_the_confidence_set():
+    rng = np.random.default_rng(11)
+    base = rng.gamma(2, 1, 200)
+    noisy = base + 0.5 + rng.normal(0, 0.5, 200)
+    several = {"a": base, "b": base * (1 + 1e-15), "bad": noisy, "worse": noisy}
+    got = confidence_set(score_rows(several)).set_index("model")
+    alone = confidence_set(score_rows({"a": base, "bad": noisy})).set_index("model")
+    for name, twin in (("a", "a"), ("b", "a"), ("bad", "bad"), ("worse", "bad")):
+        assert got.loc[name, "p_value"] == alone.loc[twin, "p_value"]
+    both = confidence_set(score_rows({"a": base, "b": base}))
+    assert both["included"].all()
+
+
 def test_the_confidence_set_of_one_model_is_empty():
     assert confidence_set(score_rows({"m": np.ones(50)})).empty
 

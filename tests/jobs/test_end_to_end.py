@@ -63,7 +63,8 @@ def test_a_run_folder_holds_everything_that_is_promised(trained):
         *("settings.yaml", "manifest.json", "history.csv", "telemetry.parquet"),
         *("forecasts.parquet", "log_returns.parquet", "metrics.json"),
         *("fans.parquet", "prices.parquet", "report.html"),
-        *("significance.csv", "calibration.csv"),
+        *("scores.csv", "significance.csv", "significance_by_ticker.csv", "confidence_set.csv"),
+        *("direction.csv", "risk.csv", "calibration.csv", "plots/pit.png"),
         *(f"models/{cell}-seed{seed}.keras" for cell in ("lstm", "keras-lstm") for seed in (0, 1)),
         *(f"plots/{name}.png" for name in ("loss", "gradient_norms", "gradient_by_lag")),
         *(f"plots/{name}.png" for name in ("reliability", "skill", "fan_AAPL", "fan_MSFT")),
@@ -75,17 +76,19 @@ def test_a_run_folder_holds_everything_that_is_promised(trained):
 
 def test_metrics_hold_scores_costs_and_verdicts(trained):
     metrics = json.loads((trained / "metrics.json").read_text())
-    assert set(metrics) == {"models", "skill", "data", "splits"}
-    assert set(metrics["models"]) == {"lstm", "keras-lstm", *BASELINES}
+    assert set(metrics) >= {"models", "skill", "data", "splits", "confidence_set", "backtest"}
+    adjusted = {"lstm+conformal", "keras-lstm+conformal"}
+    assert set(metrics["models"]) == {"lstm", "keras-lstm", *adjusted, *BASELINES}
     for name in ("lstm", "keras-lstm"):
         facts = metrics["models"][name]
         assert facts["params"] > 0
         assert facts["step_ms"] > 0
         assert facts["fit_seconds"] > 0
         assert set(facts["crps"]) == set(facts["mae"]) == set(facts["coverage_90"]) == {"1", "5"}
+        assert len(facts["crps_by_seed"]["5"]) == 2
     for by_horizon in metrics["skill"]["lstm"].values():
         for verdict in by_horizon.values():
-            assert set(verdict) == {"crps_skill", "p_value", "verdict"}
+            assert set(verdict) >= {"crps_skill", "p_value", "verdict"}
             assert verdict["verdict"] in {"better", "not distinguishable", "worse"}
     assert metrics["data"]["tickers"] == ["AAPL", "MSFT"]
 
@@ -145,6 +148,30 @@ def test_evaluating_again_gives_the_same_scores(trained, run_forecast, capsys):
     assert (trained / "metrics.json").read_text() == before
     assert said.splitlines()[-1] == str(trained)
     assert "not distinguishable" in said or "better" in said or "worse" in said
+
+
+def test_a_backtest_with_refits_has_a_folder_of_its_own(trained, run_forecast, capsys):
+    before = (trained / "metrics.json").read_text()
+    said = run_forecast(capsys, "backtest", trained, "--refit-every", 400, "--step", 20)
+    folder = trained / "backtest" / "refit400-step20-embargo0-expanding"
+    assert said.splitlines()[-1] == str(folder)
+    assert (trained / "metrics.json").read_text() == before
+    assert len(list(folder.glob("fold-*.parquet"))) == said.count("saved after") == 1
+    means = pd.read_csv(folder / "scores.csv").query("by == 'all'")
+    assert {"lstm", "lstm-seed0", "lstm-seed1", "lstm+conformal", "ewma-t"} <= set(means["model"])
+    shown = run_forecast(capsys, "scores", folder)
+    assert "Value at risk: no ticker has 30 outcomes that do not overlap" in shown
+
+
+def test_every_score_can_be_read_from_the_files(trained, run_forecast, capsys):
+    said = run_forecast(capsys, "scores", trained)
+    for title in (
+        *("1 session ahead, ", "Direction by sessions ahead", "Value at risk 1 %"),
+        *("Model confidence set", "by ticker and sessions ahead", "by year", "by volatility"),
+        *("2 seeds together", "one seed alone", "Copy detector", "lstm+conformal"),
+    ):
+        assert title in said
+    assert said.splitlines()[-1] == str(trained)
 
 
 def test_a_network_that_was_changed_is_refused(trained, capsys):

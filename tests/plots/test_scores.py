@@ -94,13 +94,26 @@ def test_pit_bins_lie_between_the_levels_when_tenths_are_missing():
 
 def test_pit_has_a_histogram_per_model_and_horizon(make_calibration):
     figure = plot_pit(make_calibration())
-    assert [ax.get_title(loc="left") for ax in figure.axes][2:4] == [
-        "lstm, 20 sessions ahead",
-        "ewma-t, 1 session ahead",
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["lstm", "", "", "ewma-t", "", ""]
+    assert [ax.get_title(loc="right") for ax in figure.axes][1:4] == [
+        "5 sessions ahead",
+        "20 sessions ahead",
+        "",
     ]
+    assert not figure.legends
     np.testing.assert_allclose(figure.axes[0].patches[0].get_data().values, 1)
     assert figure.axes[0].get_ylabel() == "density"
     assert figure.axes[-1].get_xlabel() == "PIT (quantile level)"
+
+
+def test_what_was_observed_after_the_adjustment_is_drawn_on_top(make_calibration):
+    frame = make_calibration(horizons=(1,))
+    adjusted = (frame["level"] ** 2).where(frame["model"] == "lstm")
+    figure = plot_pit(frame.assign(observed_conformal=adjusted))
+    assert [len(ax.patches) for ax in figure.axes] == [2, 1]
+    after = figure.axes[0].patches[1].get_data()
+    np.testing.assert_allclose(after.values, 10 * np.diff(after.edges**2))
+    assert legend_of(figure) == ["as forecast", "after the conformal adjustment"]
 
 
 def test_a_model_without_outcomes_has_an_empty_panel(make_calibration, tmp_path):

@@ -1,0 +1,80 @@
+"""Walking forward: the fitted networks of a run and the baselines over the test part."""
+
+from collections.abc import Mapping
+
+from forecast.evaluation.backtest import Backtest, add_mean, walk_forward
+from forecast.evaluation.folds import Fold, Schedule, make_folds
+from forecast.jobs.prepare import Prepared
+from forecast.jobs.terminal import Terminal
+from forecast.models.base import Forecaster
+from forecast.models.baselines import BASELINES
+from forecast.settings import BacktestSettings, Settings
+from forecast.training import Ensemble
+
+
+def schedule_of(settings: Settings, walk: BacktestSettings) -> Schedule:
+    """The schedule of a walk for the horizon of a run."""
+    return Schedule(
+        refit_every=walk.refit_every,
+        step=walk.step,
+        embargo=walk.embargo,
+        horizon=settings.horizon,
+        window=walk.window,
+    )
+
+
+def single_fold(settings: Settings, prepared: Prepared, walk: BacktestSettings) -> Fold:
+    """The test part as one fold, for networks that are trained already.
+
+    The embargo delays the first cutoff. Raises InputError when no cutoff is left.
+    """
+    sessions = prepared.panel.sessions
+    first = sessions[min(prepared.splits.test[0] + walk.embargo, len(sessions) - 1)]
+    schedule = schedule_of(settings, walk.model_copy(update={"refit_every": 0}))
+    return make_folds(prepared.panel, first, None, schedule)[0]
+
+
+def once(
+    settings: Settings,
+    prepared: Prepared,
+    models: Mapping[str, Forecaster],
+    walk: BacktestSettings,
+    terminal: Terminal,
+) -> Backtest:
+    """Walk fitted networks and the baselines over the test part; nothing is refitted."""
+    panel, fold = prepared.panel, single_fold(settings, prepared, walk)
+    cutoffs = fold.cutoffs(panel)
+    horizons = settings.scored_horizons
+    terminal.heading(
+        f"Walking forward: {len(cutoffs):,} origins, horizons {', '.join(map(str, horizons))} "
+        "sessions, no refit"
+    )
+    terminal.line(f"  fold 1 of 1: {fold}")
+    baselines = {name: BASELINES[name]().fit(panel, prepared.until) for name in BASELINES}
+    backtest = walk_forward({**by_seed(models), **baselines}, panel, cutoffs, horizons)
+    return with_ensembles(backtest, models)
+
+
+def by_seed(models: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
+    """Take ensembles apart: ``lstm-seed0, lstm-seed1`` …; one member keeps the name."""
+    members: dict[str, Forecaster] = {}
+    for name, model in models.items():
+        if isinstance(model, Ensemble):
+            members |= dict(zip(_names(name, model), model.members, strict=True))
+        else:
+            members[name] = model
+    return members
+
+
+def with_ensembles(backtest: Backtest, models: Mapping[str, Forecaster]) -> Backtest:
+    """Put the ensembles that `by_seed` took apart before all other models of the backtest."""
+    for name, model in reversed(list(models.items())):
+        if isinstance(model, Ensemble) and len(model.members) > 1:
+            backtest = add_mean(backtest, name, _names(name, model))
+    return backtest
+
+
+def _names(name: str, ensemble: Ensemble) -> list[str]:
+    if len(ensemble.members) == 1:
+        return [name]
+    return [f"{name}-seed{member.seed}" for member in ensemble.members]
