@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from forecast.layers import fused
+from forecast.layers import checks, fused
 from forecast.layers.bptt import Plan, States, Weights
-from forecast.layers.lstm_cell import step
+from forecast.layers.lstm_cell import check_bias, step
 from forecast.layers.monitor import Monitor
 
 GATES = ("i", "f", "g", "o")
@@ -38,18 +38,31 @@ class LSTM(keras.layers.LSTM):
     _monitor: Monitor | None = None
     _trace: dict[str, tf.Tensor] | None = None
 
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        checks.check_units("LSTM", units)
+        super().__init__(units, *args, **kwargs)
+        check_bias(self.cell)
+        self.input_spec = None  # `checks` says more
+
     def attach(self, monitor: Monitor) -> None:
         """Let `monitor` look at this layer's training steps.
 
         A training function that was already built does not know of it: attach before the first
         `fit`, or call ``model.make_train_function(force=True)`` after attaching and detaching.
-        Raises ValueError when the options of the layer rule the fused loop out.
+        Raises TypeError for what is no monitor, and ValueError when the options of the layer rule
+        the fused loop out.
         """
+        if not isinstance(monitor, Monitor):
+            raise TypeError(
+                f"Layer {self.name!r} was given {monitor!r} to attach. Expected a monitor: pass "
+                "forecast.layers.Monitor(), or call detach() to let one go."
+            )
         if reason := self._plain_because():
             raise ValueError(
                 f"A monitor cannot be attached to layer {self.name!r}: it reads the fused backward "
-                f"pass, which this layer does not take because of {reason}. Use the default, or "
-                "forecast.telemetry.probe, which works for every recurrent layer."
+                f"pass, which this layer does not take because of {reason}. Leave that option at "
+                "its default, or use forecast.telemetry.probe.StateProbe, which works for every "
+                "recurrent layer."
             )
         self._monitor = monitor
 
@@ -59,8 +72,8 @@ class LSTM(keras.layers.LSTM):
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         """Create the weights for inputs ``(N, T, F)``."""
+        checks.check_build(self.name, sequences_shape)
         super().build(sequences_shape, initial_state_shape)
-        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 
     def call(
         self,
@@ -72,10 +85,9 @@ class LSTM(keras.layers.LSTM):
     ) -> Any:
         """Return what `keras.layers.LSTM` returns, then the gates when they are asked for.
 
-        Raises ValueError for an initial state or a mask whose shape does not fit the inputs.
+        An activity regularizer counts all that is returned, as in Keras, so the gates too. Raises ValueError for inputs, an initial state or a mask of a shape that does not fit.
         """
-        self._check_states(sequences, initial_state)
-        self._check_mask(sequences, mask)
+        self._check(sequences, initial_state, mask)
         if not return_gates:
             return super().call(sequences, initial_state, mask, training)
         with self._tracing() as gates:
@@ -83,10 +95,16 @@ class LSTM(keras.layers.LSTM):
         return (*(outputs if self.return_state else (outputs,)), gates)
 
     def compute_output_spec(
-        self, sequences: Any, *args: Any, return_gates: bool = False, **kwargs: Any
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+        return_gates: bool = False,
     ) -> Any:
-        """Return shapes and types of what `call` returns."""
-        outputs = super().compute_output_spec(sequences, *args, **kwargs)
+        """Return shapes and types of what `call` returns; raises what it raises."""
+        self._check(sequences, initial_state, mask)
+        outputs = super().compute_output_spec(sequences, initial_state, mask, training)
         if not return_gates:
             return outputs
         shape = (*sequences.shape[:2], self.units)
@@ -105,7 +123,7 @@ class LSTM(keras.layers.LSTM):
                 return self._plain_traced(sequences, initial_state, mask, training)
             return super().inner_loop(sequences, initial_state, mask, training)
         x = keras.ops.cast(sequences, self.compute_dtype)
-        if training and self.dropout:
+        if training and 0 < self.dropout < 1:  # Keras drops nothing at 1
             x *= self.cell.get_dropout_mask(sequences[:, 0, :])[:, None]
         live = None if mask is None else tf.cast(mask, tf.bool)
         if self.go_backwards:
@@ -130,10 +148,10 @@ class LSTM(keras.layers.LSTM):
 
     def _plain_because(self) -> str | None:
         """Name the option that rules the fused loop out, if one does."""
+        squash, gate = self.activation, self.recurrent_activation
         reasons = {
-            f"activation {self.activation}": self.activation is not keras.activations.tanh,
-            f"recurrent_activation {self.recurrent_activation}": self.recurrent_activation
-            is not keras.activations.sigmoid,
+            f"activation={_name(squash)}": squash is not keras.activations.tanh,
+            f"recurrent_activation={_name(gate)}": gate is not keras.activations.sigmoid,
             f"recurrent_dropout={self.recurrent_dropout}": self.recurrent_dropout > 0,
             "dropout with implementation=1": self.dropout > 0 and self.cell.implementation == 1,
             f"compute dtype {self.compute_dtype}": self.compute_dtype not in ("float32", "float64"),
@@ -181,6 +199,12 @@ class LSTM(keras.layers.LSTM):
         last, outputs = self._outputs(states[0], made["h"], live)
         return last, outputs, states
 
+    def _check(self, sequences: Any, initial_state: Any, mask: Any) -> None:
+        shape = tuple(sequences.shape)
+        checks.check_inputs(self.name, shape, self.cell.kernel.shape[0])
+        checks.check_states(self.name, shape, self.units, initial_state)
+        checks.check_mask(self.name, shape, mask)
+
     @contextmanager
     def _tracing(self) -> Iterator[dict[str, tf.Tensor]]:
         gates: dict[str, tf.Tensor] = {}
@@ -190,32 +214,9 @@ class LSTM(keras.layers.LSTM):
         finally:
             self.__dict__.pop("_trace")
 
-    def _check_states(self, sequences: Any, initial_state: Any) -> None:
-        if initial_state is None:
-            return
-        states = initial_state if isinstance(initial_state, list | tuple) else [initial_state]
-        expected = (sequences.shape[0], self.units)
-        shapes = [tuple(state.shape) for state in states]
-        if len(shapes) != 2 or not all(_fits(shape, expected) for shape in shapes):
-            raise ValueError(
-                f"Layer {self.name!r} received an initial state of shapes {shapes}. Expected two, "
-                f"h and c, of shape {expected} (batch, units): pass [h, c], or none for zeros."
-            )
 
-    def _check_mask(self, sequences: Any, mask: Any) -> None:
-        mask = mask[0] if isinstance(mask, list | tuple) else mask
-        if mask is not None and not _fits(tuple(mask.shape), tuple(sequences.shape[:2])):
-            raise ValueError(
-                f"Layer {self.name!r} received a mask of shape {tuple(mask.shape)} for inputs of "
-                f"shape {tuple(sequences.shape)}. Expected {tuple(sequences.shape[:2])}: one "
-                "boolean per row and step, True where the step counts."
-            )
-
-
-def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:
-    if len(shape) != len(expected):
-        return False
-    return all(None in pair or pair[0] == pair[1] for pair in zip(shape, expected, strict=True))
+def _name(activation: Any) -> str:
+    return getattr(activation, "__name__", repr(activation))
 
 
 def _gpus() -> list[Any]:

@@ -5,6 +5,8 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
+from forecast.layers.checks import check_units
+
 Ablation = Literal[
     "no_input_gate",
     "no_forget_gate",
@@ -14,9 +16,7 @@ Ablation = Literal[
     "coupled",
     "peepholes",
 ]
-#: Variants of Greff et al. 2017, "LSTM: A search space odyssey": NIG, NFG, NOG, NIAF (the
-#: candidate without its tanh), NOAF, CIFG (f = 1 − i), and, as the vanilla LSTM has none here,
-#: the peepholes of Gers & Schmidhuber 2000, "Recurrent nets that time and count".
+#: The names of the ablations; `LSTMCell` says where each is from.
 ABLATIONS: tuple[str, ...] = get_args(Ablation)
 
 
@@ -75,6 +75,17 @@ class ChronoBias(keras.initializers.Initializer):
         return {"horizon": self.horizon, "seed": self.seed}
 
 
+def check_bias(cell: keras.layers.LSTMCell) -> None:
+    """Raise ValueError when both Keras and an initializer of ours would set the forget gates."""
+    ours = isinstance(cell.bias_initializer, ConstantGateBias | ChronoBias)
+    if ours and cell.use_bias and cell.unit_forget_bias:
+        raise ValueError(
+            f"{type(cell.bias_initializer).__name__} starts the biases of all four gates, and "
+            "unit_forget_bias=True, the default, those of the forget gates at 1. Expected one of "
+            "the two: pass unit_forget_bias=False beside the initializer."
+        )
+
+
 @keras.saving.register_keras_serializable(package="forecast")
 class LSTMCell(keras.layers.LSTMCell):
     """One step of an LSTM (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
@@ -82,12 +93,15 @@ class LSTMCell(keras.layers.LSTMCell):
     Weights, their order and every argument are those of `keras.layers.LSTMCell`: kernel
     ``(F, 4U)``, recurrent_kernel ``(U, 4U)``, bias ``(4U,)``, gates i, f, c, o. Added to them:
 
-    `ablation`: one of `ABLATIONS`. The columns of a gate that is left out stay in the kernels,
-    unused, so that weights can be carried from one variant to the other. "peepholes" adds a
-    weight ``(3, U)``.
+    `ablation`: one of `ABLATIONS`. These are, in their order, the variants NIG, NFG, NOG, NIAF (the
+    candidate without its tanh), NOAF and CIFG (f = 1 − i) of Greff et al. 2017, "LSTM: A search
+    space odyssey", and, as there are none in the cell as it is here, the peepholes of Gers &
+    Schmidhuber 2000, "Recurrent nets that time and count", which add a weight ``(3, U)``. The
+    columns of a gate that is left out stay in the kernels, unused, so that weights can be carried
+    from one variant to the other.
 
     `bias_initializer` may be `ConstantGateBias` or `ChronoBias`; these need
-    ``unit_forget_bias=False``. Raises ValueError for an unknown ablation.
+    ``unit_forget_bias=False``. Raises ValueError for an unknown ablation and for units below 1.
 
     >>> layer = keras.layers.RNN(LSTMCell(32, ablation="coupled"), return_sequences=True)
     """
@@ -95,10 +109,12 @@ class LSTMCell(keras.layers.LSTMCell):
     def __init__(self, units: int, ablation: Ablation | None = None, **kwargs: Any) -> None:
         if ablation is not None and ablation not in ABLATIONS:
             raise ValueError(
-                f"There is no LSTM ablation {ablation!r}. Expected None or one of "
-                f"{', '.join(ABLATIONS)}."
+                f"There is no LSTM ablation {ablation!r}. Expected one of "
+                f"{', '.join(ABLATIONS)}: pass one of these, or None for the whole cell."
             )
+        check_units("LSTMCell", units)
         super().__init__(units, **kwargs)
+        check_bias(self)
         self.ablation = ablation
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

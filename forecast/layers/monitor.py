@@ -42,10 +42,10 @@ class Monitor:
     """
 
     def __init__(self, every: int = 10, *, tensors: bool = False) -> None:
-        if every < 1:
+        if type(every) is not int or every < 1:
             raise ValueError(
-                f"A monitor was asked to look at every {every}th step. Expected 1 or more: "
-                "every=1 looks at each step, every=10 at one in ten."
+                f"A monitor received every={every!r}. Expected a whole number, 1 or more: every=1 "
+                "looks at each step, every=10 at one in ten."
             )
         self.every = every
         self.tensors = tensors
@@ -72,7 +72,7 @@ class Monitor:
             return sums[name].reshape(steps, -1, units).mean(2) / rows[:, None]
 
         def norm(name: str) -> np.ndarray:
-            if not squares[name].size:  # nothing came back: the layer is frozen, or was only run
+            if not squares[name].size:  # nothing came back: the layer was only run
                 return np.full((steps, BACKWARD_SUMS[name]), np.nan)
             return np.sqrt(squares[name].reshape(steps, -1, units).sum(2))
 

@@ -27,8 +27,9 @@ class StateProbe:
     """Measures ‖∂L/∂h_t‖ of one recurrent layer of a model, with all that flows back through time.
 
     Works for every Keras RNN layer whose first state is its output h (SimpleRNN, GRU, LSTM): a
-    zero (B, T, U) is added to h, and the gradient with respect to it is the total adjoint. The
-    layer is used without dropout and is left as it was; the graph is traced once.
+    zero (B, T, U) is added to h, and the gradient with respect to it is the total adjoint; where
+    a step is masked there is no new h, and it counts as 0. The layer is used without dropout and
+    is left as it was; the graph is traced once.
     """
 
     def __init__(self, model: keras.Model, layer: keras.layers.RNN) -> None:
