@@ -72,7 +72,7 @@ def make_pair(randomise: Any) -> Callable[..., tuple[LSTM, keras.layers.LSTM]]:
     """Return a factory of our layer and Keras's with the same arguments and random weights."""
 
     def make(
-        shape: tuple[int | None, ...] = (3, 6, 4), units: int = 5, **options: Any
+        shape: tuple[int | None, ...] = (4, 6, 4), units: int = 5, **options: Any
     ) -> tuple[LSTM, keras.layers.LSTM]:
         pair = LSTM(units, **options), keras.layers.LSTM(units, **options)
         for layer in pair:
@@ -123,6 +123,12 @@ def measure() -> Callable[..., Measured]:
         )
 
     return run
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches of 16 rows or more be cut in two, wherever the tests run."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1}, raising=False)
 
 
 @pytest.fixture

@@ -30,14 +30,3 @@ def test_the_tests_of_keras_pass_with_our_layer(module_name, at_least, runs, fus
     assert not told, "\n".join(told)
     assert result.testsRun - len(result.skipped) >= at_least
     assert len(fused_runs) >= runs
-
-
-def test_a_layer_one_percent_off_fails_the_tests_of_keras(monkeypatch):
-    right = LSTM.inner_loop
-
-    def wrong(self, *args, **kwargs):
-        last, outputs, states = right(self, *args, **kwargs)
-        return 1.01 * last, 1.01 * outputs, states
-
-    monkeypatch.setattr(LSTM, "inner_loop", wrong)
-    assert len(run_keras_tests("lstm_test").failures) >= 4

@@ -9,10 +9,17 @@ import tensorflow as tf
 
 from forecast.layers import LSTM
 
+#: Steps, batch and type; each costs programs of its own, so that they are not crossed.
+SIZES = (
+    (1, 1, "float64"),
+    (2, 16, "float32"),
+    (60, 16, "float64"),
+    (60, 5, "float32"),
+    (500, 5, "float32"),
+)
 FACTORS = {
-    "steps": (1, 2, 60, 500),
-    "batch": (1, 3, 17, 64),
-    "mask": (None, "left", "right", "interior"),
+    "size": SIZES,
+    "mask": (False, True),
     "zero_output_for_mask": (False, True),
     "return_sequences": (False, True),
     "return_state": (False, True),
@@ -23,7 +30,6 @@ FACTORS = {
     "stateful": (False, True),
     "training": (False, True),
     "graph": (False, True),
-    "dtype": ("float32", "float64"),
 }
 FEATURES, UNITS = 4, 5
 
@@ -33,10 +39,10 @@ def cases_that_cover_all_pairs():
     draw = random.Random(0)
 
     def possible(case):
-        # 500 unrolled steps take minutes to trace; and Keras's unrolled loop, unlike its rolled
+        # many unrolled steps take minutes to trace; and Keras's unrolled loop, unlike its rolled
         # one, zeroes outputs by the mask in the order of the inputs when it goes backwards
         wrong = case["zero_output_for_mask"] and case["go_backwards"] and case["mask"]
-        return not (case["unroll"] and (case["steps"] == 500 or wrong))
+        return not (case["unroll"] and (case["size"][0] > 2 or wrong))
 
     def pairs(case):
         return set(itertools.combinations(case.items(), 2))
@@ -45,7 +51,7 @@ def cases_that_cover_all_pairs():
         ((one, a), (other, b))
         for one, other in itertools.combinations(FACTORS, 2)
         for a, b in itertools.product(FACTORS[one], FACTORS[other])
-    } - {(("steps", 500), ("unroll", True))}
+    } - {(("size", size), ("unroll", True)) for size in SIZES if size[0] > 2}
     cases = []
     while wanted:
         seed = draw.choice(sorted(wanted, key=str))
@@ -60,38 +66,34 @@ def cases_that_cover_all_pairs():
 
 
 def name_of(case):
-    return "-".join(name if value is True else f"{value}" for name, value in case.items() if value)
+    size, *options = case.items()
+    return "-".join([*map(str, size[1]), *(name for name, value in options if value)])
 
 
-def make_mask(kind, batch, steps, rng):
-    """Return a mask (N, T); the one with interior holes has a row in which no step lives."""
-    if kind is None:
-        return None
-    first = rng.integers(0, steps + 1, (batch, 1))
-    time = np.arange(steps)
-    if kind in ("left", "right"):
-        return time >= first if kind == "left" else time < first
-    return (rng.random((batch, steps)) < 0.6) & (np.arange(batch) != 1)[:, None]
+def make_mask(batch, steps, rng):
+    """Return a mask (N, T): dead steps first in one row, last in the next, here and there, all."""
+    first, time = rng.integers(0, steps + 1, (batch, 1)), np.arange(steps)
+    anywhere = rng.random((batch, steps)) < 0.6
+    kinds = np.stack([time >= first, time < first, anywhere, np.zeros((batch, steps), bool)])
+    return kinds[np.arange(batch) % 4, np.arange(batch)]
 
 
 @pytest.mark.parametrize("case", cases_that_cover_all_pairs(), ids=name_of)
 def test_outputs_states_and_gradients_are_those_of_keras(
-    case, make_pair, measure, assert_close, tolerance, fused_runs
+    case, make_pair, measure, assert_close, tolerance, fused_runs, two_cores
 ):
     case = dict(case)
-    steps, batch, dtype = case.pop("steps"), case.pop("batch"), case["dtype"]
-    kind, graph, training = case.pop("mask"), case.pop("graph"), case.pop("training")
+    steps, batch, case["dtype"] = case.pop("size")
+    dtype = case["dtype"]
+    masked, graph, training = case.pop("mask"), case.pop("graph"), case.pop("training")
     with_state = case.pop("initial_state")
     rng = np.random.default_rng(1)
     x = rng.normal(size=(batch, steps, FEATURES)).astype(dtype)
-    mask = make_mask(kind, batch, steps, rng)
+    mask = make_mask(batch, steps, rng) if masked else None
     state = [rng.normal(size=(batch, UNITS)).astype(dtype) for _ in "hc"] if with_state else None
     double = tolerance.float64 if dtype == "float64" else None
     ours, theirs = make_pair(x.shape, UNITS, **case)
-    for call in range(3 if case["stateful"] else 1):
-        if call == 2:
-            ours.reset_state()
-            theirs.reset_state()
+    for call in range(2 if case["stateful"] else 1):
         options = {"state": None if call else state, "mask": mask, "training": training}
         got = measure(ours, x, graph=graph, **options)
         expected = measure(theirs, x, graph=steps == 500, **options)  # eager steps are slow
@@ -107,15 +109,17 @@ def test_a_loss_of_one_output_alone_has_the_gradients_of_keras(
     used, masked, make_pair, measure, assert_close, tolerance
 ):
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(3, 6, FEATURES)).astype("float32")
-    mask = make_mask("right", 3, 6, rng) if masked else None
+    x = rng.normal(size=(4, 6, FEATURES)).astype("float32")
+    mask = make_mask(4, 6, rng) if masked else None
     pair = make_pair(x.shape, return_sequences=True, return_state=True)
     got, expected = (measure(layer, x, used=slice(used, used + 1), mask=mask) for layer in pair)
     assert_close(got.gradients, expected.gradients, tolerance.gradient)
 
 
-@pytest.mark.parametrize("shape", [(None, 6, 4), (3, None, 4), (None, None, 4)], ids=str)
-def test_dimensions_unknown_to_the_graph_change_nothing(shape, make_pair, assert_close, tolerance):
+@pytest.mark.parametrize("shape", [(None, 6, 4), (4, None, 4), (None, None, 4)], ids=str)
+def test_dimensions_unknown_to_the_graph_change_nothing(
+    shape, make_pair, assert_close, tolerance, two_cores
+):
     ours, theirs = make_pair(shape, return_sequences=True, return_state=True)
 
     @tf.function(input_signature=[tf.TensorSpec(shape), tf.TensorSpec(shape[:2], tf.bool)])
@@ -126,9 +130,9 @@ def test_dimensions_unknown_to_the_graph_change_nothing(shape, make_pair, assert
         return made, tape.gradient(loss, [w.value for w in ours.trainable_weights])
 
     rng = np.random.default_rng(3)
-    for batch in (3,) if shape[0] else (3, 1, 17):
+    for batch in (4,) if shape[0] else (2, 1):
         x = rng.normal(size=(batch, 6, 4)).astype("float32")
-        mask = make_mask("interior", batch, 6, rng)
+        mask = make_mask(batch, 6, rng)
         outputs, gradients = compute(x, mask)
         with tf.GradientTape() as tape:
             expected = theirs(x, mask=mask)
@@ -156,7 +160,7 @@ def test_an_empty_batch_gives_empty_outputs_where_keras_fails():
 def test_the_same_seed_drops_the_same_entries_as_in_keras(
     options, make_pair, measure, assert_close, tolerance
 ):
-    x = np.random.default_rng(4).normal(size=(17, 6, FEATURES)).astype("float32")
+    x = np.random.default_rng(4).normal(size=(4, 6, FEATURES)).astype("float32")
     ours, theirs = make_pair(x.shape, return_sequences=True, seed=11, **options)
     first = None
     for training in (True, True, False):
@@ -166,30 +170,3 @@ def test_the_same_seed_drops_the_same_entries_as_in_keras(
         changed = first is None or np.abs(first - got.outputs[0]).max() > 0.01
         assert changed or "dropout" not in str(options)
         first = got.outputs[0]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"activation": "relu"},
-        {"recurrent_activation": "hard_sigmoid"},
-        {"activation": None, "recurrent_activation": "tanh"},
-        {"use_cudnn": False},
-        {"dtype": "mixed_float16"},
-        {"dtype": "mixed_bfloat16"},
-        {"dtype": "bfloat16", "recurrent_initializer": "glorot_uniform"},
-    ],
-    ids=str,
-)
-def test_options_beyond_the_fused_loop_give_what_keras_gives(
-    options, make_pair, measure, assert_close, tolerance
-):
-    x = np.random.default_rng(5).normal(size=(3, 6, FEATURES)).astype("float32")
-    pair = make_pair(
-        x.shape, return_sequences=True, return_state=True, go_backwards=True, **options
-    )
-    got, expected = (measure(layer, x, graph=True) for layer in pair)
-    assert [out.dtype for out in got.outputs] == [out.dtype for out in expected.outputs]
-    half = tolerance.half_precision if "dtype" in options else None
-    assert_close(got.outputs, expected.outputs, half or tolerance.output)
-    assert_close(got.gradients, expected.gradients, half or tolerance.gradient)
