@@ -85,7 +85,8 @@ class LSTM(keras.layers.LSTM):
     ) -> Any:
         """Return what `keras.layers.LSTM` returns, then the gates when they are asked for.
 
-        An activity regularizer counts all that is returned, as in Keras, so the gates too. Raises ValueError for inputs, an initial state or a mask of a shape that does not fit.
+        An activity regularizer counts all that is returned, as in Keras, so the gates too.
+        Raises ValueError for inputs, an initial state or a mask of a shape that does not fit.
         """
         self._check(sequences, initial_state, mask)
         if not return_gates:
