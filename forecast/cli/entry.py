@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from forecast.cli import (  # noqa: F401  (each adds its command)
     audit,
     evaluate,
+    local_app,
     predict,
     report,
     scores,

@@ -29,15 +29,11 @@ def predict(run: Path, tickers: tuple[str, ...], out: Path | None, terminal: Ter
     when a ticker has too little history.
     """
     settings = runs.read_settings(run)
-    trained = tuple(runs.read_json(run / "manifest.json")["data"]["tickers"])
-    # the tickers trained on are the network's market, so they are read whatever is asked for
-    both = tuple(dict.fromkeys([*trained, *tickers]))
-    panel, repairs = load_prices(settings.model_copy(update={"tickers": both, "end": None}))
-    asked = choose_tickers(panel.tickers, tickers or trained)
+    panel, asked, notes = newest_prices(run, settings, tickers)
     terminal.heading(
         f"Prices: {panel.source}, {len(panel.tickers)} tickers, to {panel.sessions[-1]:%Y-%m-%d}"
     )
-    for note in render_repairs(repairs):
+    for note in notes:
         terminal.line(f"  {note}")
     frame = forecast_next(run, settings, panel, asked)
     cell = settings.cell[0]
@@ -48,6 +44,21 @@ def predict(run: Path, tickers: tuple[str, ...], out: Path | None, terminal: Ter
     terminal.line(f"forecasts and fan charts: {folder}")
     terminal.path(run)
     return folder
+
+
+def newest_prices(
+    run: Path, settings: Settings, tickers: tuple[str, ...]
+) -> tuple[Panel, list[str], list[str]]:
+    """Read the newest prices of a run's source: panel, tickers to forecast, what was repaired.
+
+    Without `tickers` all that the run was trained on are forecast. Raises InputError for a ticker
+    that the source does not have.
+    """
+    trained = tuple(runs.read_json(run / "manifest.json")["data"]["tickers"])
+    # the tickers trained on are the network's market, so they are read whatever is asked for
+    both = tuple(dict.fromkeys([*trained, *tickers]))
+    panel, repairs = load_prices(settings.model_copy(update={"tickers": both, "end": None}))
+    return panel, choose_tickers(panel.tickers, tickers or trained), render_repairs(repairs)
 
 
 def forecast_next(run: Path, settings: Settings, panel: Panel, tickers: list[str]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecast.report.build import build_report, write_report
+    from forecast.report.build import build_chart, build_report, write_report
     from forecast.report.charts.fans import fan_chart
     from forecast.report.charts.scores import calibration_chart, skill_chart
     from forecast.report.charts.training import (
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "build_chart": "build",
     "build_report": "build",
     "write_report": "build",
     "fan_chart": "charts.fans",
@@ -29,6 +30,7 @@ _HOME = {
 }
 
 __all__ = [
+    "build_chart",
     "build_report",
     "calibration_chart",
     "fan_chart",

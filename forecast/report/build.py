@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from forecast import __version__
+from forecast.report.charts.fans import Fan
 from forecast.report.charts.look import take_legend
 from forecast.report.parts import Fans, Picture, Section
 from forecast.report.reading import RunFolder
@@ -36,10 +37,24 @@ def build_report(run: Path) -> str:
     """
     folder = RunFolder(run)
     sections = build_sections(folder)
-    drawn = dict(_charts(sections))
-    legends = {name: take_legend(chart) for name, (chart, _) in drawn.items()}
-    items = [json_item(layout, f"chart-{name}") for name, (_, layout) in drawn.items()]
     packed = [part.packed for section in sections for part in section.parts if part.kind == "fans"]
+    return _render(
+        "report.html",
+        dict(_charts(sections)),
+        fans=packed[0] if packed else None,
+        name=folder.name,
+        version=__version__,
+        sections=sections,
+    )
+
+
+def build_chart(fan: Fan, alt: str) -> str:
+    """Return one fan chart as an HTML page of its own; `alt` describes it in words."""
+    return _render("chart.html", {"fan": (fan.chart, fan.layout)}, fans=None, alt=alt)
+
+
+def _render(template: str, drawn: dict[str, Any], fans: dict[str, Any] | None, **more: Any) -> str:
+    """Fill a template with charts (name: figure, layout), scripts and style."""
     scripts = [_bokeh(), _text("report.js")]
     environment = Environment(
         loader=PackageLoader("forecast.report", "page"),
@@ -48,16 +63,16 @@ def build_report(run: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(
-        name=folder.name,
-        version=__version__,
-        sections=sections,
+    legends = {name: take_legend(chart) for name, (chart, _) in drawn.items()}
+    items = [json_item(layout, f"chart-{name}") for name, (_, layout) in drawn.items()]
+    return environment.get_template(template).render(
         legends=legends,
         charts=_json(items),
-        fans=_json(packed[0] if packed else None),
+        fans=_json(fans),
         style=Markup(_text("report.css")),
         scripts=[Markup(script) for script in scripts],
         hashes=[_hash(script) for script in scripts],
+        **more,
     )
 
 

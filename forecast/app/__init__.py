@@ -1,0 +1,1 @@
+"""The local app: browse runs, compare two, forecast, follow a training. It writes nothing."""

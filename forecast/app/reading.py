@@ -1,0 +1,153 @@
+"""What the app knows of a folder of runs: whole, broken and still being written ones."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from forecast.errors import InputError
+from forecast.report.reading import RunFolder
+from forecast.report.words import listed, number, verdict
+from forecast.runs import LATEST
+
+State = Literal["whole", "broken", "in progress"]
+#: What a training writes after every epoch while its run is being made.
+PROGRESS = "progress.csv"
+#: Columns of it that the app draws.
+PROGRESS_COLUMNS = ("model", "seed", "epoch", "epochs", "loss", "val_loss")
+#: What else is compared of two networks.
+_FACTS = {
+    "validation_crps": "validation CRPS",
+    "params": "parameters",
+    "fit_seconds": "seconds of training",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run as a line of the list; `problem` says what is wrong with a broken one."""
+
+    name: str
+    path: Path
+    state: State
+    problem: str = ""
+    created: str = ""
+    source: str = ""
+    tickers: int = 0
+    network: str = ""
+    verdict: str = ""
+    crps: dict[int, str] = field(default_factory=dict)  # by sessions ahead
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The line of the list."""
+        return {
+            "run": self.name,
+            "state": self.state,
+            "made on": self.created[:16].replace("T", " "),
+            "source": self.source,
+            "tickers": str(self.tickers or ""),
+            "network": self.network,
+            "CRPS": " / ".join(f"{h}: {value}" for h, value in sorted(self.crps.items())),
+            "verdict": self.verdict or self.problem,
+        }
+
+
+def list_runs(runs_dir: Path) -> list[Entry]:
+    """Return the runs of a folder, the newest first; InputError when the folder cannot be read."""
+    try:
+        folders = sorted(path for path in runs_dir.iterdir() if path.is_dir())
+    except OSError as error:
+        raise InputError(
+            f"the folder {runs_dir} cannot be read: {error.strerror}; give the folder of your runs."
+        ) from error
+    entries = [entry for folder in folders if (entry := _entry(folder)) is not None]
+    return sorted(entries, key=lambda entry: (entry.state == "in progress", entry.created))[::-1]
+
+
+def _entry(folder: Path) -> Entry | None:
+    """One run; None for folders that are none."""
+    if folder.name.startswith("."):
+        if not folder.name.endswith(".partial"):
+            return None
+        return Entry(folder.name[1 : -len(".partial")], folder, "in progress")
+    named_like_a_run = any((folder / name).is_file() for name in ("manifest.json", "settings.yaml"))
+    if folder.name == LATEST or not named_like_a_run:
+        return None
+    try:
+        return _whole(RunFolder(folder))
+    except Exception as error:  # whatever lies in a broken run, the others are listed
+        return Entry(folder.name, folder, "broken", problem=f"{error}")
+
+
+def _whole(run: RunFolder) -> Entry:
+    manifest, model = run.manifest, run.model
+    data = manifest["data"]
+    of = run.json("metrics.json")["models"][model]
+    skill = run.frame("significance.csv", ["model", "baseline", "h", "crps_skill", "verdict"])
+    factor, form = (1e4, ".1f") if data.get("scale", "log") == "log" else (1, ".4g")
+    return Entry(
+        name=run.path.name,
+        path=run.path,
+        state="whole",
+        created=str(manifest.get("created", "")),
+        source=str(data["source"]),
+        tickers=len(data["tickers"]),
+        network=model,
+        verdict=verdict(skill, model).headline,
+        crps={int(h): number(value, form, factor) for h, value in of["crps"].items()},
+    )
+
+
+def read_progress(draft: Path) -> pd.DataFrame:
+    """Return what a training in progress wrote so far: one row per epoch, `PROGRESS_COLUMNS`.
+
+    Raises InputError when there is nothing yet.
+    """
+    try:
+        frame = RunFolder(draft).frame(PROGRESS, PROGRESS_COLUMNS)
+    except InputError as error:
+        raise InputError(
+            f"the training of {draft.name} has not finished an epoch yet, or was stopped: {error}"
+        ) from error
+    return frame
+
+
+def compare_scores(one: RunFolder, other: RunFolder) -> pd.DataFrame:
+    """CRPS, MAE and coverage of the first network of two runs, and their ratio by row."""
+    rows = {}
+    for run in (one, other):
+        of = run.json("metrics.json")["models"][run.model]
+        rows[run.name] = {
+            f"{title}, {h} ahead": value
+            for score, title in (("crps", "CRPS"), ("mae", "MAE"), ("coverage_90", "in 90 % band"))
+            for h, value in sorted(of.get(score, {}).items(), key=lambda item: int(item[0]))
+        } | {title: of.get(name) for name, title in _FACTS.items()}
+    frame = pd.DataFrame(rows).dropna(how="all").astype(float)
+    frame["ratio"] = frame[other.name] / frame[one.name]
+    return frame
+
+
+def compare_settings(one: RunFolder, other: RunFolder) -> pd.DataFrame:
+    """The settings in which two runs differ."""
+    settings = {run.name: run.settings() for run in (one, other)}
+    names = dict.fromkeys([*settings[one.name], *settings[other.name]])
+    rows = {
+        name: [str(of.get(name, "–")) for of in settings.values()]
+        for name in names
+        if settings[one.name].get(name) != settings[other.name].get(name)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(settings))
+
+
+def comparable(one: RunFolder, other: RunFolder) -> str:
+    """Say why two runs cannot be compared; empty when they were scored on the same prices."""
+    first, second = one.manifest, other.manifest
+    if first["data"].get("sha256") != second["data"].get("sha256"):
+        return "they saw other prices: their scores cannot be compared."
+    spans = [of["splits"]["test"] for of in (first, second)]
+    if spans[0] != spans[1]:
+        said = [f"{span['first']} to {span['last']}" for span in spans]
+        return f"they were scored on other dates ({listed(said)}): compare with care."
+    return ""
