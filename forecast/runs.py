@@ -6,9 +6,8 @@ import json
 import math
 import os
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,64 +22,9 @@ from forecast.settings import Settings
 LATEST = "latest"
 
 
-@contextmanager
-def new_run(runs_dir: Path, name: str) -> Iterator[Path]:
-    """Yield a temporary folder that becomes ``runs_dir/name`` when the block succeeds.
-
-    When the block fails, nothing is left behind. ``runs_dir/latest`` then points at the run.
-    Raises InputError when the run exists or is being written, or the folder cannot be written.
-    """
-    target = runs_dir / name
-    if name == LATEST:
-        raise InputError(f"--name {LATEST} is kept for the link to the newest run; choose another.")
-    if target.exists():
-        raise InputError(f"the run {target} exists; choose another --name or delete the folder.")
-    draft = _draft(target)
-    try:
-        draft.mkdir(parents=True)  # also reserves the name: of two runs one comes first
-    except FileExistsError as error:
-        raise InputError(
-            f"the run {target} is being written, or was cut off and left {draft}: choose another "
-            "--name, or delete that folder when no training is running."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"the run folder {target} cannot be written: {error.strerror}; choose another "
-            "--runs-dir."
-        ) from error
-    try:
-        yield draft
-        _sync(draft)
-        draft.rename(target)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    _point(runs_dir / LATEST, name)
-
-
-def _draft(target: Path) -> Path:
+def draft_of(target: Path) -> Path:
+    """The hidden folder in which the run `target` is made."""
     return target.with_name(f".{target.name}.partial")
-
-
-def _sync(folder: Path) -> None:
-    """Ask the system to put every file of the folder on the disk."""
-    for path in (folder, *folder.rglob("*")):
-        with suppress(PermissionError):  # Windows opens no folders
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-
-
-def _point(link: Path, name: str) -> None:
-    draft = link.with_name(f".{link.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    try:
-        draft.symlink_to(name, target_is_directory=True)
-        draft.replace(link)
-    except OSError:  # a file system without symbolic links still has the run
-        draft.unlink(missing_ok=True)
 
 
 def default_name(runs_dir: Path, source: str, now: datetime | None = None) -> str:
@@ -91,7 +35,7 @@ def default_name(runs_dir: Path, source: str, now: datetime | None = None) -> st
     name = f"{now or datetime.now():%Y-%m-%d_%H-%M-%S}_{source}"
     for number in itertools.count(1):
         target = runs_dir / (name if number == 1 else f"{name}-{number}")
-        if not target.exists() and not _draft(target).exists():
+        if not target.exists() and not draft_of(target).exists():
             break
     return target.name
 
@@ -122,25 +66,33 @@ def make_folder(folder: Path, flag: str) -> None:
         ) from error
 
 
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield the path of a draft that takes the place of `path` when the block succeeds."""
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file to a temporary name beside it, then rename: whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    raw = data.encode() if isinstance(data, str) else data
-    with draft.open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    """Write a file whole or not at all."""
+    with written_whole(path) as draft:
+        draft.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """Write a frame as Parquet or CSV, by the path's suffix, whole or not at all."""
-    draft = path.with_name(f".{os.getpid()}.{path.name}")
-    if path.suffix == ".parquet":
-        frame.to_parquet(draft, index=False)
-    else:
-        frame.to_csv(draft, index=False, lineterminator="\n")
-    draft.replace(path)
+    with written_whole(path) as draft:
+        if path.suffix == ".parquet":
+            frame.to_parquet(draft, index=False)
+        else:
+            frame.to_csv(draft, index=False, lineterminator="\n")
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -192,13 +144,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_file(folder: Path, name: str) -> Path:
-    """Return a file of the run after comparing it with the hash in the manifest.
+def check_file(folder: Path, name: str, record: str = "manifest.json") -> Path:
+    """Return a file of the run after comparing it with the hash in the manifest (`record`).
 
     Raises InputError when it is missing or was changed since it was written.
     """
     path = folder / name
-    expected = read_json(folder / "manifest.json").get("files", {}).get(name)
+    expected = read_json(folder / record).get("files", {}).get(name)
     if not path.is_file():
         raise InputError(f"{path} is missing; train the run again.")
     if file_sha256(path) != expected:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from forecast.cli import main
-from forecast.runs import new_run, write_json
+from forecast.drafts import new_run
+from forecast.runs import write_json
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "train.py"
 
@@ -225,7 +226,7 @@ def test_ctrl_c_ends_a_command_with_one_word(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("forecast.jobs.prepare.prepare", interrupted)
+    monkeypatch.setattr("forecast.jobs.starting.prepare", interrupted)
     with pytest.raises(SystemExit) as stopped:
         main(["train"])
     assert stopped.value.code == 130

@@ -1,5 +1,4 @@
 import json
-import os
 from datetime import date, datetime
 from pathlib import Path
 
@@ -8,91 +7,20 @@ import pandas as pd
 import pytest
 
 from forecast import runs
+from forecast.drafts import new_run
 from forecast.errors import InputError
 from forecast.settings import Settings
 
 
 def finish(runs_dir, name):
     """Write the smallest folder that counts as a run."""
-    with runs.new_run(runs_dir, name) as folder:
+    with new_run(runs_dir, name) as folder:
         runs.write_json(folder / "manifest.json", {"files": {}})
     return runs_dir / name
 
 
 def everything(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def test_a_run_appears_under_its_name_only_when_it_is_whole(tmp_path):
-    with runs.new_run(tmp_path / "runs", "first") as folder:
-        (folder / "a.txt").write_text("a")
-        assert not (tmp_path / "runs" / "first").exists()
-    assert everything(tmp_path / "runs") == ["first", "latest"]
-    assert (tmp_path / "runs" / "first" / "a.txt").read_text() == "a"
-
-
-@pytest.mark.parametrize("failure", [RuntimeError, InputError, KeyboardInterrupt, SystemExit])
-def test_a_run_that_fails_leaves_nothing_behind(tmp_path, failure):
-    finish(tmp_path, "old")
-
-    def spoil():
-        with runs.new_run(tmp_path, "new") as folder:
-            (folder / "models").mkdir()
-            (folder / "models" / "half.keras").write_bytes(b"1")
-            raise failure
-
-    with pytest.raises(failure):
-        spoil()
-    assert everything(tmp_path) == ["latest", "old"]
-    assert (tmp_path / "latest").resolve().name == "old"
-
-
-def test_latest_points_at_the_newest_run_and_moves_with_the_folder(tmp_path):
-    for name in ("b", "a"):
-        finish(tmp_path / "runs", name)
-        assert (tmp_path / "runs" / "latest").readlink() == Path(name)
-    (tmp_path / "runs").rename(tmp_path / "moved")
-    assert (tmp_path / "moved" / "latest" / "manifest.json").is_file()
-
-
-def test_without_symbolic_links_the_run_is_still_there(tmp_path, monkeypatch):
-    def refuse(*_, **__):
-        raise OSError("no links here")
-
-    monkeypatch.setattr(Path, "symlink_to", refuse)
-    finish(tmp_path, "a")
-    assert everything(tmp_path) == ["a"]
-
-
-def test_a_folder_that_is_called_latest_is_left_alone(tmp_path):
-    (tmp_path / "latest").mkdir()
-    finish(tmp_path, "a")
-    assert everything(tmp_path) == ["a", "latest"]
-
-
-def test_a_name_that_exists_is_refused_before_any_work(tmp_path):
-    finish(tmp_path, "a")
-    with pytest.raises(InputError, match=r"the run .*a exists; choose another --name or delete"):
-        finish(tmp_path, "a")
-
-
-def test_the_name_of_the_link_is_no_name_for_a_run(tmp_path):
-    with pytest.raises(InputError, match="--name latest is kept for the link to the newest run"):
-        finish(tmp_path, "latest")
-    assert everything(tmp_path) == []
-
-
-def test_a_file_in_the_place_of_the_runs_folder_is_told(tmp_path):
-    (tmp_path / "runs").write_text("a file")
-    with pytest.raises(InputError, match=r"cannot be written: .*; choose another --runs-dir"):
-        finish(tmp_path / "runs", "a")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_to_write_is_told(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="cannot be written: Permission denied"):
-        finish(tmp_path, "a")
 
 
 def test_a_run_is_found_by_path_by_name_and_as_the_newest(tmp_path):
@@ -135,7 +63,7 @@ def test_default_names_of_one_second_differ_whether_the_other_run_is_done_or_not
 
     def another():
         names.append(runs.default_name(tmp_path, "csv", now))
-        return runs.new_run(tmp_path, names[-1])
+        return new_run(tmp_path, names[-1])
 
     with another(), another():
         pass
@@ -143,17 +71,6 @@ def test_default_names_of_one_second_differ_whether_the_other_run_is_done_or_not
         pass
     assert names == [f"2026-01-31_17-05-09_csv{end}" for end in ("", "-2", "-3")]
     assert everything(tmp_path) == [*names, "latest"]
-
-
-def test_a_name_that_another_run_is_writing_is_refused_before_any_work(tmp_path):
-    with (
-        runs.new_run(tmp_path, "a"),
-        pytest.raises(
-            InputError, match=r"a is being written, or was cut off .*\.a\.partial: choose"
-        ),
-    ):
-        finish(tmp_path, "a")
-    assert everything(tmp_path) == ["a", "latest"]
 
 
 def test_json_knows_no_nan_and_no_numpy(tmp_path):

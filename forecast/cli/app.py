@@ -7,8 +7,9 @@ from cyclopts import App, Parameter
 
 from forecast import __version__
 
-#: Exit codes: 0 done, 1 a leak was found, 2 something the user can mend, 130 stopped by Ctrl-C.
-LEAK, BAD_INPUT, STOPPED = 1, 2, 130
+#: Exit codes: 0 done, 1 a check was failed, 2 something the user can mend, 3 a training met numbers
+#: that are not finite, 130 stopped by Ctrl-C.
+FAILED, BAD_INPUT, DIVERGED, STOPPED = 1, 2, 3, 130
 
 app = App(
     name="forecast",

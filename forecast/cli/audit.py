@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from forecast.cli.app import LEAK, Quiet, Run, RunsDir, app
+from forecast.cli.app import FAILED, Quiet, Run, RunsDir, app
 
 
 @app.command
@@ -17,4 +17,4 @@ def audit(run: Run = None, /, *, runs_dir: RunsDir = Path("runs"), quiet: Quiet 
         from forecast.jobs.auditing import audit_run
 
     if not audit_run(folder, Terminal(quiet)):
-        sys.exit(LEAK)
+        sys.exit(FAILED)

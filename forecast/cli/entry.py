@@ -1,6 +1,7 @@
 """Parse, call, and say what went wrong in one line."""
 
 import difflib
+import logging
 import os
 import re
 import sys
@@ -22,8 +23,8 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
     study,
     train,
 )
-from forecast.cli.app import BAD_INPUT, STOPPED, app
-from forecast.errors import InputError
+from forecast.cli.app import BAD_INPUT, DIVERGED, STOPPED, app
+from forecast.errors import DivergedError, InputError
 from forecast.settings import Settings
 
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 2 with one clear message for bad input."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its notes on tracing
     try:
         app.config = _config(tokens)
         app(tokens, exit_on_error=False, print_error=False)
@@ -41,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail(_explain(error))
     except InputError as error:
         _fail(str(error))
+    except DivergedError as error:
+        _fail(str(error), DIVERGED)
     except KeyboardInterrupt as error:
         print(str(error) or "stopped", file=sys.stderr)
         sys.exit(STOPPED)
@@ -94,6 +98,6 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(lines.values())
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(BAD_INPUT)
+    sys.exit(code)

@@ -18,17 +18,28 @@ def train(
     config: Annotated[
         Path | None, Parameter(help="YAML file of settings; flags go over it")
     ] = None,
+    resume: Annotated[
+        tuple[str, ...] | None,
+        Parameter(
+            help="go on with a training that was stopped (default: the last one), as it began",
+            consume_multiple=(0, 1),
+        ),
+    ] = None,
 ) -> None:
     """Train on past prices, walk forward against honest baselines, write a run folder.
 
-    Without any flag: the bundled prices, our LSTM beside Keras's.
+    Without any flag: the bundled prices, our LSTM beside Keras's. Every epoch is saved; --resume
+    goes on after the last one and ends bit for bit where it would have ended.
     """
-    from forecast.jobs.prepare import prepare
+    from forecast.jobs.starting import begin, go_on
     from forecast.jobs.terminal import Terminal, startup_notes_hidden
 
     terminal = Terminal(settings.quiet)
-    prepared = prepare(settings, terminal)  # bad prices are told before TensorFlow starts
+    if resume is None:  # bad prices are told before TensorFlow starts
+        start = begin(settings, terminal)
+    else:
+        start = go_on(settings, "".join(resume), terminal)
     with startup_notes_hidden():
         from forecast.jobs.training import train
 
-    train(settings, prepared, terminal)
+    train(start, terminal)

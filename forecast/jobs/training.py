@@ -1,44 +1,48 @@
 """`forecast train`: from prices to a run folder."""
 
 import os
-import sys
-from datetime import UTC, datetime
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from forecast import runs
+from forecast.drafts import CHECKPOINT, new_run
 from forecast.jobs.fans import unit_of, write_fans
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.refitting import frozen
 from forecast.jobs.reporting import add_report
 from forecast.jobs.scoring import score_into
+from forecast.jobs.starting import PANEL, Start, save_start
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.versions import versions
 from forecast.jobs.walking import once
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
+from forecast.prices.storing import describe
 from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble, NeuralForecaster, ProgressReport
 
 
-def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
+def train(start: Start, terminal: Terminal) -> Path:
     """Train every cell and seed, evaluate them, write the run folder and return its path.
 
-    Raises InputError for anything the user can mend; then no run folder exists.
+    Every epoch is saved beside the runs until the run is whole. Raises InputError for anything
+    the user can mend; then no run folder exists.
     """
-    name = settings.name or runs.default_name(settings.runs_dir, settings.source)
-    with runs.new_run(settings.runs_dir, name) as folder:
-        networks = train_networks(settings, prepared, terminal)
+    settings, prepared = start.settings, start.prepared
+    with new_run(settings.runs_dir, start.name, resume=bool(start.resumed)) as folder:
+        save_start(folder / CHECKPOINT, start)
+        networks = train_networks(settings, prepared, terminal, folder / CHECKPOINT)
         write_networks(folder, networks, settings)
         say_comparison(networks, terminal)
         models = {cell: Ensemble(members) for cell, members in networks.items()}
         facts = {cell: _facts(members) for cell, members in networks.items()}
-        write_manifest(folder, settings, prepared)
+        write_manifest(folder, start)
         backtest = once(settings, prepared, models, BacktestSettings(), terminal)
         score_into(folder, prepared, backtest, facts, terminal)
         write_fans(folder, prepared, models, settings.horizon)
-    final = settings.runs_dir / name
+    final = settings.runs_dir / start.name
     if not settings.no_report:
         add_report(final, terminal)
     terminal.path(final)
@@ -46,9 +50,12 @@ def train(settings: Settings, prepared: Prepared, terminal: Terminal) -> Path:
 
 
 def train_networks(
-    settings: Settings, prepared: Prepared, terminal: Terminal
+    settings: Settings, prepared: Prepared, terminal: Terminal, checkpoints: Path
 ) -> dict[str, list[NeuralForecaster]]:
-    """One trained network per cell and seed; each cell sees the same seeds and batches."""
+    """One trained network per cell and seed; each cell sees the same seeds and batches.
+
+    Those with a checkpoint in the folder `checkpoints` go on where they were.
+    """
     networks: dict[str, list[NeuralForecaster]] = {}
     total = settings.epochs * settings.steps_per_epoch
     for cell in settings.cell:
@@ -57,9 +64,10 @@ def train_networks(
             terminal.heading(f"Training {title} (CRPS in units of volatility × √horizon)")
             with terminal.progress(title, total) as bar:
                 report = ProgressReport(bar.step, terminal.line)
-                network = NeuralForecaster(
-                    settings, cell, seed, prepared.validation_start.date(), report
-                ).fit(prepared.panel, prepared.until)
+                day = prepared.validation_start.date()
+                saved = checkpoints / f"{cell}-seed{seed}"
+                network = NeuralForecaster(settings, cell, seed, day, report, saved)
+                network.fit(prepared.panel, prepared.until)
             best, epochs = network.history_["val_loss"].argmin(), len(network.history_)
             terminal.line(
                 f"  best epoch {best + 1} of {epochs}; {network.fit_seconds_:.1f} s, "
@@ -139,15 +147,18 @@ def say_comparison(networks: dict[str, list[NeuralForecaster]], terminal: Termin
         )
 
 
-def write_manifest(folder: Path, settings: Settings, prepared: Prepared) -> None:
+def write_manifest(folder: Path, start: Start) -> None:
     """Write ``manifest.json``: what is needed to repeat the run and to trust its files."""
-    files = sorted(p for p in folder.rglob("*.keras"))
+    settings, prepared = start.settings, start.prepared
+    shutil.copyfile(folder / CHECKPOINT / PANEL, folder / PANEL)
+    files = sorted([*folder.glob("models/*.keras"), folder / PANEL, folder / "settings.yaml"])
     runs.write_json(
         folder / "manifest.json",
         {
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data": describe_data(prepared),
+            "command": start.command,
+            "created": start.created,
+            "resumed": start.resumed,
+            "data": describe(prepared.panel) | {"unit": unit_of(prepared.panel)},
             "splits": prepared.splits.dates(prepared.panel),
             "last_training_date": f"{prepared.until:%Y-%m-%d}",
             "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
@@ -158,19 +169,3 @@ def write_manifest(folder: Path, settings: Settings, prepared: Prepared) -> None
             "files": {p.relative_to(folder).as_posix(): runs.file_sha256(p) for p in files},
         },
     )
-
-
-def describe_data(prepared: Prepared) -> dict[str, Any]:
-    """The data part of manifest and metrics."""
-    panel = prepared.panel
-    return {
-        "source": panel.source,
-        "sha256": panel.sha256,
-        "tickers": panel.tickers,
-        "sessions": len(panel.sessions),
-        "first": f"{panel.sessions[0]:%Y-%m-%d}",
-        "last": f"{panel.sessions[-1]:%Y-%m-%d}",
-        "calendar": panel.calendar,
-        "scale": panel.scale,
-        "unit": unit_of(panel),
-    }

@@ -1,6 +1,6 @@
 """GradientTelemetry: a Keras callback that reports what happens inside while a model learns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -57,6 +57,28 @@ class GradientTelemetry(keras.callbacks.Callback):
     def frame(self) -> pd.DataFrame:
         """Everything measured so far, long: `COLUMNS`."""
         return pd.DataFrame(self.rows, columns=list(COLUMNS))
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything measured so far, as arrays, for a checkpoint."""
+        columns = dict(zip(COLUMNS, zip(*self.rows, strict=True), strict=True))
+        state: dict[str, Any] = {"step_now": self._step, "epoch_now": self._epoch}
+        for name in ("layer", "quantity", "gate"):
+            codes, words = pd.factorize(np.array(columns[name], object))
+            state |= {name: codes.astype(np.int32), f"{name}_words": list(words)}
+        for name in ("step", "epoch", "lag_sessions", "value"):
+            state[name] = np.array(columns[name], float)
+        return {**state, "headline": self.headline, "left_out": self.left_out}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state: forget what was measured since, and number on."""
+        self._step, self._epoch = state["step_now"], state["epoch_now"]
+        self.headline, self.left_out = state["headline"], state["left_out"]
+        words = {n: np.array(state[f"{n}_words"])[state[n]] for n in ("layer", "quantity", "gate")}
+        lags = [None if np.isnan(lag) else int(lag) for lag in state["lag_sessions"]]
+        steps, epochs = state["step"].astype(int).tolist(), state["epoch"].astype(int).tolist()
+        columns = (steps, epochs, words["layer"].tolist(), words["quantity"].tolist())
+        rest = (words["gate"].tolist(), lags, state["value"].tolist())
+        self.rows = list(zip(*columns, *rest, strict=True))
 
     def set_model(self, model: keras.Model) -> None:
         """Open the tap before Keras traces its training step."""

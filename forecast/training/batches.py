@@ -40,7 +40,11 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Draw the next epoch's windows."""
-        self.epoch += 1
+        self.go_to(self.epoch + 1)
+
+    def go_to(self, epoch: int) -> None:
+        """Draw the windows of an epoch, counted from 0."""
+        self.epoch = epoch
         self._draw()
 
 

@@ -1,28 +1,43 @@
 """Small callbacks of a training: what the first steps cost and gave, and what is shown."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 
 from forecast.telemetry import GradientTelemetry
 
 
 class StepLog(keras.callbacks.Callback):
-    """The losses of the first two steps, the time of a step and when each epoch was done."""
+    """The losses of every epoch and of the first two steps, and the time they took."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start with nothing."""
-        self.first_losses: list[float] = []
-        self.seconds: list[float] = []
-        self._durations: list[float] = []
-        self._start = time.perf_counter()
+        self.set_state({"first_losses": [], "epochs": [], "durations": [], "seconds": 0.0})
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything logged, and the seconds since the start."""
+        return {
+            "first_losses": self.first_losses,
+            "epochs": self._epochs,
+            "durations": self._durations,
+            "seconds": self.seconds,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.first_losses: list[float] = state["first_losses"]
+        self._epochs: list[dict[str, float]] = state["epochs"]
+        self._durations: list[float] = state["durations"]
+        self.earlier: float = state["seconds"]
+        self._start = time.perf_counter() - self.earlier
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the seconds since the start, validation included."""
-        self.seconds.append(time.perf_counter() - self._start)
+        """Keep the losses and the seconds since the start, validation included."""
+        self._epochs.append({"epoch": epoch + 1, **(logs or {}), "seconds": self.seconds})
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Take the time."""
@@ -36,9 +51,39 @@ class StepLog(keras.callbacks.Callback):
             self.first_losses.append(mean * (done + 1) - sum(self.first_losses))
 
     @property
+    def seconds(self) -> float:
+        """Seconds since the start; the time between a stop and the resuming is left out."""
+        return time.perf_counter() - self._start
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch: ``epoch, loss, val_loss, seconds``."""
+        return pd.DataFrame(self._epochs)
+
+    @property
     def step_ms(self) -> float:
         """Median milliseconds of a training step, the first (which compiles) left out."""
         return 1000 * float(np.median(self._durations[1:] or self._durations))
+
+
+class Patience(keras.callbacks.EarlyStopping):
+    """Stops after `patience` epochs without a lower validation loss; keeps the best weights."""
+
+    def __init__(self, patience: int) -> None:
+        super().__init__("val_loss", patience=patience, restore_best_weights=True)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the best weights and how long ago they were."""
+        weights = {f"weights {k}": each for k, each in enumerate(self.best_weights or [])}
+        names = ("wait", "stopped_epoch", "best", "best_epoch")
+        return {**weights, **{name: getattr(self, name) for name in names}}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on waiting."""
+        weights = {k: value for k, value in state.items() if k.startswith("weights ")}
+        self.best_weights = [weights[f"weights {k}"] for k in range(len(weights))] or None
+        for name in set(state) - set(weights):
+            setattr(self, name, state[name])
 
 
 class ProgressReport(keras.callbacks.Callback):
@@ -57,6 +102,12 @@ class ProgressReport(keras.callbacks.Callback):
     def set_telemetry(self, telemetry: GradientTelemetry) -> None:
         """Take the gradient numbers from here."""
         self._telemetry = telemetry
+
+    def skip(self, steps: int, epochs: int) -> None:
+        """Move the bar over what was done before a stop."""
+        for _ in range(steps * epochs):
+            self.step("")
+        self.say(f"  going on after epoch {epochs}, which was saved")
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Show loss, validation CRPS and gradient norm beside the bar."""

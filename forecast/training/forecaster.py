@@ -1,8 +1,10 @@
 """NeuralForecaster: the network behind the interface of every forecaster."""
 
+import hashlib
 import time
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Self
 
 import keras
@@ -14,10 +16,11 @@ from forecast.layers.quantiles import at_horizons, quantiles
 from forecast.models.base import LEVELS, Forecaster
 from forecast.models.network import FeatureStatistics, build_network
 from forecast.prices.panel import Panel
-from forecast.settings import Cell, Settings
+from forecast.settings import Cell, OutputSettings, PriceSettings, Settings
 from forecast.telemetry import GradientTelemetry, Probe
 from forecast.training.batches import TrainingBatches, ValidationBatches, prior_crps
-from forecast.training.callbacks import ProgressReport, StepLog
+from forecast.training.callbacks import Patience, ProgressReport, StepLog
+from forecast.training.checkpoint import Checkpoint, Stateful
 from forecast.windows import BURN_IN, Windows, build_windows
 
 #: Share of the sessions that validates when no date is given.
@@ -38,6 +41,8 @@ class NeuralForecaster(Forecaster):
         validation_start: first session of the validation part, which decides when to stop
             (default: the last fifth of the sessions).
         report: shows the progress of the training.
+        checkpoint: folder in which every epoch is saved, and from which a `fit` that was stopped
+            goes on.
 
     After `fit`: ``network_``, ``market_`` (tickers trained on), ``history_`` (epoch, loss,
     val_loss, seconds since the start), ``prior_crps_`` (validation CRPS of the EWMA-t the network
@@ -52,12 +57,14 @@ class NeuralForecaster(Forecaster):
         seed: int,
         validation_start: date | None = None,
         report: ProgressReport | None = None,
+        checkpoint: Path | None = None,
     ) -> None:
         self.settings = settings
         self.cell = cell
         self.seed = seed
         self.validation_start = validation_start
         self.report = report
+        self.checkpoint = checkpoint
         self.name = cell
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
@@ -81,11 +88,14 @@ class NeuralForecaster(Forecaster):
                 f"{self.settings.lookback} + horizon {purge} must fit."
             )
         started = time.perf_counter()
-        self._train(windows, train, validation)
-        self.fit_seconds_ = time.perf_counter() - started
+        earlier = self._train(windows, train, validation)
+        self.fit_seconds_ = time.perf_counter() - started + earlier
         return self
 
-    def _train(self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]) -> None:
+    def _train(
+        self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]
+    ) -> float:
+        """Train and keep what `fit` promises; return the seconds that were spent before a stop."""
         settings = self.settings
         keras.utils.set_random_seed(self.seed)
         statistics = feature_statistics(windows, train[1])
@@ -96,32 +106,49 @@ class NeuralForecaster(Forecaster):
         held_out = ValidationBatches(windows, validation, FORECAST_BATCH)
         telemetry = GradientTelemetry(_probe(windows, validation))
         log = StepLog()
-        stop = keras.callbacks.EarlyStopping(
-            "val_loss", patience=settings.patience, restore_best_weights=True
-        )
+        stop = Patience(settings.patience)
         callbacks = [log, stop, telemetry]  # telemetry last: it looks at the restored weights
         if self.report:
             self.report.set_telemetry(telemetry)
             callbacks.append(self.report)
+        done, epochs = 0, settings.epochs
+        if self.checkpoint:
+            parts: dict[str, Stateful] = {"log": log, "patience": stop, "telemetry": telemetry}
+            saved = Checkpoint(self.checkpoint, self._key(windows, train, validation), parts)
+            callbacks.append(saved)
+            done, epochs = saved.epochs_done, saved.epochs_done if saved.finished else epochs
+            batches.go_to(done)
+            if done and self.report:
+                self.report.skip(settings.steps_per_epoch, done)
         try:
-            history = self.network_.fit(
+            self.network_.fit(
                 batches,
                 validation_data=held_out,
-                epochs=settings.epochs,
+                initial_epoch=done,
+                epochs=epochs,
                 callbacks=callbacks,
                 shuffle=False,
                 verbose=0,
             )
         finally:
             telemetry.close()
-        self.history_ = pd.DataFrame(history.history).rename_axis("epoch").reset_index()
-        self.history_["epoch"] += 1
-        self.history_["seconds"] = log.seconds
+        self.history_ = log.history
         self.prior_crps_ = prior_crps(held_out)
         self.telemetry_ = telemetry.frame
         self.left_out_ = telemetry.left_out
         self.first_losses_ = log.first_losses
         self.step_ms_ = log.step_ms
+        return log.earlier
+
+    def _key(self, windows: Windows, *origins: tuple[int, int]) -> str:
+        """What the training is: settings that change it, and every number it sees."""
+        chosen = self.settings.model_dump(
+            mode="json", exclude={*OutputSettings.model_fields, *PriceSettings.model_fields, "cell"}
+        )
+        digest = hashlib.sha256(f"{self.cell} {self.seed} {chosen} {origins}".encode())
+        for array in (windows.features, windows.volatility, windows.level):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def forecast(
         self,

@@ -1,0 +1,40 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.errors import InputError
+from forecast.prices.storing import describe, load_panel, store_panel
+
+
+def test_a_panel_comes_back_bit_for_bit_holes_and_all(make_panel, tmp_path):
+    panel = make_panel(tickers=3, sessions=400, seed=2, holes=7, late=50)
+    store_panel(tmp_path / "panel.parquet", panel)
+    again = load_panel(tmp_path / "panel.parquet", describe(panel))
+    pd.testing.assert_frame_equal(again.frame, panel.frame, check_exact=True, check_freq=False)
+    assert describe(again) == describe(panel)
+    np.testing.assert_array_equal(again.level, panel.level)
+
+
+def test_the_file_is_a_long_price_frame(make_panel, tmp_path):
+    store_panel(tmp_path / "panel.parquet", make_panel(tickers=2, sessions=300))
+    rows = pd.read_parquet(tmp_path / "panel.parquet")
+    assert list(rows)[:2] == ["unique_id", "ds"]
+    assert "adj_close" in rows
+    assert len(rows) == 600
+
+
+@pytest.mark.parametrize("damage", ["cut", "row", "column", "none"])
+def test_a_damaged_file_is_told(make_panel, tmp_path, damage):
+    panel, path = make_panel(tickers=2, sessions=300), tmp_path / "panel.parquet"
+    store_panel(path, panel)
+    rows = pd.read_parquet(path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-99])
+    elif damage == "row":
+        rows.iloc[1:].to_parquet(path)
+    elif damage == "column":
+        rows.drop(columns="ds").to_parquet(path)
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=r"panel.parquet cannot be read: .*; train the run again"):
+        load_panel(path, describe(panel))
