@@ -127,20 +127,15 @@ def write_scores(folder, prepared, models, data) -> None:
     """Write what a walk over the test part leaves in a run; the first model is its network."""
     from forecast import runs
     from forecast.evaluation.backtest import forecast_frame, make_cutoffs, walk_forward
-    from forecast.evaluation.calibration import reliability
     from forecast.evaluation.report import metrics_json
-    from forecast.evaluation.scores import scores, summary
-    from forecast.evaluation.significance import skill_table
+    from forecast.evaluation.scorecard import make_scorecard, with_conformal
 
     panel, (network, *baselines) = prepared.panel, models
     cutoffs = make_cutoffs(panel, prepared.test_start, horizon=5)
-    backtest = walk_forward(models, panel, cutoffs, (1, 5))
-    table = scores(backtest, panel)
-    skill = skill_table(table, [network], baselines)
-    metrics = metrics_json(summary(table), skill)
-    metrics |= {"data": data, "splits": prepared.splits.dates(panel)}
+    backtest = with_conformal(walk_forward(models, panel, cutoffs, (1, 5)), panel, [network])
+    card = make_scorecard(backtest, panel, prepared.until, [network], baselines)
+    metrics = metrics_json(card) | {"data": data, "splits": prepared.splits.dates(panel)}
     metrics["models"][network] |= {"params": 100, "seeds": 1, "step_ms": 3.0}
     runs.write_json(folder / "metrics.json", metrics)
     runs.write_frame(folder / "forecasts.parquet", forecast_frame(backtest, panel))
-    runs.write_frame(folder / "significance.csv", skill)
-    runs.write_frame(folder / "calibration.csv", reliability(backtest))
+    card.write(folder)
