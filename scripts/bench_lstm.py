@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecast.layers import LSTM, Monitor
+from forecast.telemetry.sampling import SampledSteps
 
 #: batch × steps × features × units
 SHAPES = [(64, 60, 8, 64), (32, 60, 4, 50), (64, 160, 8, 48), (128, 250, 16, 128), (256, 60, 8, 32)]
@@ -75,14 +76,16 @@ def training(
 ) -> Contestant:
     """Return a contestant that trains by `fit`; `every` > 0 attaches a monitor."""
     model = build(cell, shape, last)
+    sampled = []
     if every:
-        model.layers[0].attach(Monitor(every=every))
+        model.layers[0].attach(monitor := Monitor())
+        sampled = [SampledSteps([monitor], every)]
     model.compile("adam", "mse", jit_compile=jit or "auto")
 
     def run(steps: int) -> list[float]:
         times = StepTimes()
         x, y = data(shape, steps + 1, last)
-        model.fit(x, y, batch_size=shape[0], shuffle=False, verbose=0, callbacks=[times])
+        model.fit(x, y, batch_size=shape[0], shuffle=False, verbose=0, callbacks=[*sampled, times])
         return times.seconds()
 
     return run

@@ -31,7 +31,9 @@ def lstm(
     False the scan stores nothing on its way; should a gradient be asked for after all, it is run
     once more. `live` is the boolean mask ``(N, T)`` or None.
     """
-    plan = plan._replace(masked=live is not None)
+    plan = plan._replace(
+        masked=live is not None, observe=monitor is not None, raw=bool(monitor and monitor.tensors)
+    )
     live = tf.ones(tf.shape(x)[:2], tf.bool) if live is None else live
     outputs = ["h_last", "c_last"] + ["h"] * plan.sequence + ["c"] * plan.cells
 
@@ -41,19 +43,18 @@ def lstm(
         x, *rest = (tf.stop_gradient(tensor) for tensor in inputs)
         shared = Weights(*rest[:3])
         pieces = _cut({"x": x, "live": live, "start": States(*rest[3:])})
-        sampled = monitor.sample() if monitor else None
-        made = _forward(plan, pieces, shared, monitor, sampled)
+        made = _forward(plan, pieces, shared, monitor)
 
         @_once_differentiable
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
             upstream = tuple(tf.stop_gradient(tensor) for tensor in upstream)
-            again = None if plan.keep else _forward(plan._replace(keep=True), pieces, shared)
+            again = None if plan.keep else _forward(plan._replace(keep=True), pieces, shared, None)
             given = _cut(dict(zip(outputs, upstream, strict=True)))
             calls = [
                 {**piece, "factors": m["factors"], "upstream": u}
                 for piece, m, u in zip(pieces, again or made, given, strict=True)
             ]
-            d = _backward(plan, calls, shared, monitor, sampled)
+            d = _backward(plan, calls, shared, monitor)
             d_weights = [tf.add_n(w) for w in zip(*(m["weights"] for m in d), strict=True)]
             d_start = [tf.concat(s, 0) for s in zip(*(m["start"] for m in d), strict=True)]
             return [tf.concat([m["x"] for m in d], 0), *d_weights, *d_start]
@@ -83,44 +84,24 @@ def _once_differentiable(gradient: Any) -> Any:
 
 
 def _forward(
-    plan: Plan,
-    pieces: list[Any],
-    weights: Weights,
-    monitor: Monitor | None = None,
-    sampled: tf.Tensor | None = None,
+    plan: Plan, pieces: list[Any], weights: Weights, monitor: Monitor | None
 ) -> list[dict[str, Any]]:
-    def plain() -> list[dict[str, Any]]:
-        return [_program(bptt.forward, plan)(weights=weights, **piece) for piece in pieces]
-
-    def observed(monitor: Monitor) -> list[dict[str, Any]]:
-        program = _program(bptt.forward, plan._replace(observe=True, raw=monitor.tensors))
-        made = [program(weights=weights, **piece) for piece in pieces]
+    made = [_program(bptt.forward, plan)(weights=weights, **piece) for piece in pieces]
+    if monitor:
         counts = [tf.reduce_sum(tf.cast(piece["live"], tf.float32), 0) for piece in pieces]
         monitor.write("forward", _joined(made, "seen") | {"live": tf.add_n(counts)})
         monitor.write("forward raw", _joined(made, "raw"))
-        return made
-
-    return tf.cond(sampled, lambda: observed(monitor), plain) if monitor else plain()
+    return made
 
 
 def _backward(
-    plan: Plan,
-    calls: list[Any],
-    weights: Weights,
-    monitor: Monitor | None,
-    sampled: tf.Tensor | None,
+    plan: Plan, calls: list[Any], weights: Weights, monitor: Monitor | None
 ) -> list[dict[str, Any]]:
-    def plain() -> list[dict[str, Any]]:
-        return [_program(bptt.backward, plan)(weights=weights, **call) for call in calls]
-
-    def observed(monitor: Monitor) -> list[dict[str, Any]]:
-        program = _program(bptt.backward, plan._replace(observe=True, raw=monitor.tensors))
-        made = [program(weights=weights, **call) for call in calls]
+    made = [_program(bptt.backward, plan)(weights=weights, **call) for call in calls]
+    if monitor:
         monitor.write("backward", _joined(made, "seen"))
         monitor.write("backward raw", _joined(made, "raw"))
-        return made
-
-    return tf.cond(sampled, lambda: observed(monitor), plain) if monitor else plain()
+    return made
 
 
 def _joined(made: list[dict[str, Any]], part: str) -> dict[str, tf.Tensor]:

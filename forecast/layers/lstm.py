@@ -118,7 +118,7 @@ class LSTM(keras.layers.LSTM):
         """Run the steps; return the last output, all outputs and the states [h, c]."""
         mask = mask[0] if isinstance(mask, list | tuple) else mask
         steps_known = sequences.shape[1] is not None
-        watched = self._monitor is not None and training
+        watched = self._monitor is not None and self._monitor.watching and training
         if self._plain_because() or not (watched or (steps_known and not _gpus())):
             if self._trace is not None:
                 return self._plain_traced(sequences, initial_state, mask, training)

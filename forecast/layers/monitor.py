@@ -10,14 +10,14 @@ from forecast.layers.bptt import BACKWARD_SUMS, FORWARD_SUMS
 
 @dataclass(frozen=True)
 class Reading:
-    """One sampled training step; T steps in the order they ran, gates in the order i, f, c̃, o.
+    """One training step; T steps in the order they ran, gates in the order i, f, c̃, o.
 
     Gradients are of the loss of the whole batch, through everything that comes later; their norm
     is the Euclidean one over batch and units. ``c_gradient`` is the sum (of vectors) of what came
     along the cell, f ⊙ ∂L/∂c of the next step, and of what came through the gates.
     """
 
-    step: int  #: training step that was sampled, counted from 0
+    seen: int  #: steps looked at so far, this one included
     gate_mean: np.ndarray  #: (T, 4)
     gate_shut: np.ndarray  #: (T, 4) share of gates below 0.1
     gate_open: np.ndarray  #: (T, 4) share of gates above 0.9
@@ -35,22 +35,18 @@ class Reading:
 class Monitor:
     """Reads an LSTM layer while it trains; ``layer.attach(monitor)`` before the first `fit`.
 
-    It looks at every `every`-th training step, the first included, and keeps what it saw last in
-    variables of its own: a layer with a monitor has no weight more. With ``tensors=True`` it also
-    keeps the gates, states and gradients themselves, by name, ``(N, T, U)`` or ``(N, T, 4U)``.
-    It cannot look into a model compiled with ``jit_compile=True``, where sizes may not change.
+    It looks at every training step whose graph was traced while it was `watching`, and keeps what
+    it saw last in variables of its own: a layer with a monitor has no weight more.
+    `forecast.telemetry.SampledSteps` lets it look at one step in so many; the others then cost
+    nothing. With ``tensors=True`` it also keeps the gates, states and gradients themselves, by
+    name, ``(N, T, U)`` or ``(N, T, 4U)``. It cannot look into a model compiled with
+    ``jit_compile=True``, where sizes may not change.
     """
 
-    def __init__(self, every: int = 10, *, tensors: bool = False) -> None:
-        if type(every) is not int or every < 1:
-            raise ValueError(
-                f"A monitor received every={every!r}. Expected a whole number, 1 or more: every=1 "
-                "looks at each step, every=10 at one in ten."
-            )
-        self.every = every
+    def __init__(self, *, tensors: bool = False) -> None:
         self.tensors = tensors
-        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._sampled = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        self.watching = True
+        self._seen = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._kept = {
             "forward": {name: _variable(2) for name in FORWARD_SUMS} | {"live": _variable(1)},
             "backward": {name: _variable(2) for name in BACKWARD_SUMS},
@@ -59,9 +55,9 @@ class Monitor:
         }
 
     def read(self) -> Reading | None:
-        """Return what was seen last, or None before the first step."""
-        step = int(self._sampled.numpy())
-        if step < 0:
+        """Return what was seen last, or None before the first step looked at."""
+        seen = int(self._seen.numpy())
+        if not seen:
             return None
         kept = {key: {k: v.numpy() for k, v in part.items()} for key, part in self._kept.items()}
         sums, squares = kept["forward"], kept["backward"]
@@ -77,7 +73,7 @@ class Monitor:
             return np.sqrt(squares[name].reshape(steps, -1, units).sum(2))
 
         return Reading(
-            step=step,
+            seen=seen,
             gate_mean=mean("gate"),
             gate_shut=mean("shut"),
             gate_open=mean("open"),
@@ -93,16 +89,10 @@ class Monitor:
             | {f"{name}_gradient": value for name, value in kept["backward raw"].items()},
         )
 
-    def sample(self) -> tf.Tensor:
-        """Count one training step; return whether it is one to look at."""
-        step = self._step.read_value()
-        sampled = tf.equal(step % self.every, 0)
-        self._sampled.assign(tf.where(sampled, step, self._sampled))
-        self._step.assign_add(1)
-        return sampled
-
     def write(self, key: str, tensors: dict[str, tf.Tensor]) -> None:
-        """Keep `tensors` under `key` until the next step that is sampled."""
+        """Keep `tensors` under `key` until the next step that is looked at."""
+        if key == "forward":
+            self._seen.assign_add(1)
         for name, tensor in tensors.items():
             self._kept[key][name].assign(tf.cast(tensor, tf.float32))
 

@@ -168,7 +168,7 @@ def test_a_state_probe_has_the_same_norms_for_ours_for_keras_and_for_the_monitor
 def test_a_monitored_training_is_the_same_training(eager, assert_close, tolerance):
     inputs, y = batch(rows=4 if eager else 8)
     trained = []
-    for monitor in (None, Monitor(every=2)):
+    for monitor in (None, Monitor()):
         model, layer = make_model(dropout=0.2, seed=3)
         model.compile("adam", "mse", run_eagerly=eager)
         if monitor:
@@ -176,29 +176,29 @@ def test_a_monitored_training_is_the_same_training(eager, assert_close, toleranc
         history = model.fit(inputs, y, batch_size=4, shuffle=False, verbose=0)
         trained.append([history.history["loss"], model.get_weights()])
     assert_close(*trained, tolerance.output)
-    assert monitor.read().step == 0
+    assert monitor.read().seen == len(y) // 4
     assert monitor.read().h_gradient.min() > 0
 
 
-def test_a_monitor_counts_training_steps_alone_and_looks_at_every_nth():
+def test_a_monitor_counts_training_steps_alone():
     inputs, y = batch(rows=12)
     model, layer = make_model()
-    layer.attach(monitor := Monitor(every=3))
+    layer.attach(monitor := Monitor())
     assert monitor.read() is None
     steps = []
-    for _ in range(5):
+    for _ in range(3):
         model.predict(inputs, batch_size=4, verbose=0)
         model.evaluate(inputs, y, batch_size=4, verbose=0)
         model.train_on_batch([value[:4] for value in inputs], y[:4])
-        steps.append(monitor.read().step)
-    assert steps == [0, 0, 0, 3, 3]
+        steps.append(monitor.read().seen)
+    assert steps == [1, 2, 3]
 
 
 def test_batches_of_different_length_can_be_watched_one_after_the_other():
     layer = LSTM(UNITS)
     model = keras.Sequential([keras.Input((None, FEATURES)), layer, keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    layer.attach(monitor := Monitor(every=1))
+    layer.attach(monitor := Monitor())
     for rows, steps in ((4, 6), (3, 2)):
         model.train_on_batch(np.ones((rows, steps, FEATURES)), np.ones((rows, 1)))
         reading = monitor.read()
@@ -288,11 +288,11 @@ def test_a_training_function_built_before_is_told_by_building_it_anew():
     assert monitor.read() is None
     model.make_train_function(force=True)
     model.train_on_batch(inputs, y)
-    assert monitor.read().step == 0
+    assert monitor.read().seen == 1
     layer.detach()
     model.make_train_function(force=True)
     model.train_on_batch(inputs, y)
-    assert int(monitor._step) == 1
+    assert monitor.read().seen == 1
 
 
 def test_a_monitored_model_is_saved_without_its_monitor(tmp_path):
@@ -306,5 +306,5 @@ def test_a_monitored_model_is_saved_without_its_monitor(tmp_path):
     np.testing.assert_array_equal(loaded.predict(inputs, verbose=0), expected)
     assert len(loaded.variables) == len(model.variables)
     loaded.train_on_batch(inputs, y)
-    assert monitor.read().step == 0
+    assert monitor.read().seen == 1
     assert loaded.get_layer("memory").get_config() == layer.get_config()

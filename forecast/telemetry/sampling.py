@@ -1,0 +1,68 @@
+"""When to look inside a training step: two functions of one model, one that measures."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from forecast.layers import Monitor
+
+
+class SampledSteps(keras.callbacks.Callback):
+    """Lets monitors look at the first and then at every `every`-th training step of `fit`.
+
+    A switch inside the graph would cost every step something. Here the model has two training
+    functions, one traced with the monitors watching and one without, and each step takes its own:
+    a step that is not looked at is the step of a model without monitors, bit for bit and in time.
+
+        layer.attach(monitor := Monitor())
+        model.fit(x, y, callbacks=[SampledSteps([monitor], every=10)])
+
+    Args:
+        monitors: what is attached to the layers of the model.
+        every: steps between two looks.
+        watch: is called with True and False before steps that are, or are not, looked at; for
+            what else is to be traced into the measuring function alone.
+
+    Raises ValueError when `every` is no whole number from 1 on.
+    """
+
+    def __init__(
+        self,
+        monitors: Sequence[Monitor],
+        every: int = 10,
+        watch: Callable[[bool], None] = lambda watching: None,
+    ) -> None:
+        super().__init__()
+        if type(every) is not int or every < 1:
+            raise ValueError(
+                f"SampledSteps received every={every!r}. Expected a whole number, 1 or more: "
+                "every=1 looks at each step, every=10 at one in ten."
+            )
+        self.monitors, self.every, self.watch = monitors, every, watch
+        self._functions: dict[bool, Any] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Make the two functions, unless an earlier `fit` left them; Keras traces them later."""
+        self._step = 0
+        if self._functions and self.model.train_function is self._functions[True]:
+            return
+        for look in (False, True):
+            self.model.make_train_function(force=True)
+            self._functions[look] = self.model.train_function
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Take the function that this step asks for."""
+        together = self.model.steps_per_execution
+        self._take(-self._step % self.every < together)
+        self._step += together
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Leave the model with monitors that watch every step."""
+        self._take(True)
+
+    def _take(self, look: bool) -> None:
+        for monitor in self.monitors:
+            monitor.watching = look
+        self.watch(look)
+        self.model.train_function = self._functions[look]
