@@ -12,6 +12,11 @@ from forecast.studies.study import Claim, Finding, Sizes, Study, Unit
 #: Names in the order they are told; ``a-b`` lives in ``forecast/studies/a_b.py`` as ``STUDY``.
 NAMES = (
     "vanishing",
+    "adding",
+    "memory-limit",
+    "temporal-order",
+    "reber",
+    "text",
     "cost",
 )
 

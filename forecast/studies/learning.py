@@ -38,7 +38,8 @@ def recurrent(cell: Any, units: int, seed: int, **options: Any) -> keras.layers.
         chrono = ChronoBias(horizon, seed=seed + 2)
         return LSTM(units, unit_forget_bias=False, bias_initializer=chrono, **options)
     if cell in ABLATIONS:
-        layer = {key: options.pop(key) for key in ("return_sequences", "name") if key in options}
+        of_layer = ("return_sequences", "stateful", "name")
+        layer = {key: options.pop(key) for key in of_layer if key in options}
         return keras.layers.RNN(LSTMCell(units, ablation=cell, **options), **layer)
     kinds = {
         "lstm": LSTM,

@@ -33,6 +33,11 @@ class Finding(NamedTuple):
     verdict: Verdict
 
 
+def verdict(*held: bool) -> Verdict:
+    """What the parts of a claim come to: "in part" when some of them held."""
+    return "confirmed" if all(held) else "in part" if any(held) else "not confirmed"
+
+
 @dataclass(frozen=True)
 class Study:
     """One experiment; a file of `forecast.studies` each.

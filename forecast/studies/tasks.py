@@ -85,3 +85,29 @@ def copy_baseline(blanks: int) -> float:
 
 def _column(values: np.ndarray) -> np.ndarray:
     return values.astype("float32")[:, None]
+
+
+#: Symbols of `temporal_order`: begin, end, four that mean nothing, and the two that do.
+ORDER_SYMBOLS = "EBabcdXY"
+
+
+def temporal_order(rng: np.random.Generator, count: int, steps: int) -> Batch:
+    """The order of two symbols (Hochreiter & Schmidhuber 1997, experiment 6a, where T is 100).
+
+    Lengths are from T … 1.1 T; x ``(N, 1.1 T, 8)`` one-hot: E, then a, b, c or d, but X or Y at a
+    step from 0.1 T … 0.2 T and at one from 0.5 T … 0.6 T, and B at the end. What follows the end
+    is all zeros. y ``(N,)`` is the class: XX, XY, YX, YY.
+    """
+    longest = steps + steps // 10
+    rows = np.arange(count)
+    length = rng.integers(steps, longest + 1, count)
+    symbols = rng.integers(2, 6, (count, longest))
+    order = rng.integers(0, 2, (2, count))  # X or Y, twice
+    for which, tenth in zip(order, (1, 5), strict=True):
+        at = rng.integers(tenth * steps // 10, (tenth + 1) * steps // 10 + 1, count)
+        symbols[rows, at] = 6 + which
+    symbols[:, 0] = ORDER_SYMBOLS.index("E")
+    symbols[rows, length - 1] = ORDER_SYMBOLS.index("B")
+    x = np.eye(len(ORDER_SYMBOLS), dtype="float32")[symbols]
+    x[np.arange(longest) >= length[:, None]] = 0
+    return Batch(x, (2 * order[0] + order[1]).astype("int32"))

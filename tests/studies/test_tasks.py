@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,18 @@ def test_the_baseline_of_copy_memory_is_the_loss_of_guessing_letters():
     per_step = -(10 * np.log(guess[0])) / 120
     assert tasks.copy_baseline(100) == pytest.approx(per_step)
     assert tasks.copy_baseline(100) == pytest.approx(0.1733, abs=1e-4)
+
+
+def test_the_order_of_two_symbols_is_the_class():
+    x, y = tasks.temporal_order(np.random.default_rng(0), 500, 100)
+    assert x.shape == (500, 110, 8)
+    lengths = x.any(-1).sum(1)
+    assert set(lengths) == set(range(100, 111))
+    for row, length, label in zip(x, lengths, y, strict=True):
+        signs = "".join(tasks.ORDER_SYMBOLS[k] for k in row[:length].argmax(-1))
+        match = re.fullmatch("E([abcd]*)([XY])([abcd]*)([XY])([abcd]*)B", signs)
+        assert match
+        assert 10 <= match.start(2) <= 20
+        assert 50 <= match.start(4) <= 60
+        assert label == ["XX", "XY", "YX", "YY"].index(match[2] + match[4])
+    assert np.bincount(y).min() > 90

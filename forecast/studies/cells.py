@@ -1,0 +1,23 @@
+"""What the recurrent layers of the long-lag studies are called, and how they are drawn."""
+
+from typing import Any
+
+#: The LSTM of 1997 had no forget gate.
+CELLS = {
+    "simple-rnn": "SimpleRNN",
+    "gru": "GRU",
+    "lstm": "LSTM (forget bias 1)",
+    "no_forget_gate": "LSTM of 1997 (no forget gate)",
+    "chrono-lstm": "LSTM, chrono initialisation",
+}
+# Okabe & Ito (2008), in figures that none of the models they stand for elsewhere is in.
+_VARIANTS = {"no_forget_gate": ("#E69F00", "--", "v"), "chrono-lstm": ("#D55E00", "-", "P")}
+
+
+def look(cell: str) -> dict[str, Any]:
+    """Return ``color``, ``linestyle`` and ``marker`` of a layer: the same in all these studies."""
+    from forecast.plots.style import look_of
+
+    if cell not in _VARIANTS:
+        return look_of(cell)
+    return dict(zip(("color", "linestyle", "marker"), _VARIANTS[cell], strict=True))
