@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from forecast.cli import (  # noqa: F401  (each adds its command)
     audit,
+    check,
     evaluate,
+    fetch,
     local_app,
     predict,
     report,

@@ -1,0 +1,28 @@
+"""`forecast fetch`."""
+
+import sys
+from datetime import date
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from forecast.cli.app import FAILED, Quiet, app
+
+
+@app.command
+def fetch(
+    *tickers: Annotated[str, Parameter(help="tickers as Yahoo writes them: AAPL ^GSPC BRK-B")],
+    start: Annotated[date | None, Parameter(help="first session (default: 2000-01-01)")] = None,
+    end: Annotated[date | None, Parameter(help="last session (default: the newest)")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Download daily prices from Yahoo into the cache, from which training reads them offline.
+
+    What is there already is not asked for again. Exit code 1 when a ticker could not be had; the
+    others are kept.
+    """
+    from forecast.jobs.fetching import fetch_prices
+    from forecast.jobs.terminal import Terminal
+
+    if not fetch_prices(tickers, start, end, Terminal(quiet)):
+        sys.exit(FAILED)

@@ -1,0 +1,57 @@
+"""`forecast fetch`: prices from Yahoo into the cache, with an outcome per ticker."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from forecast.errors import InputError
+from forecast.jobs.terminal import Terminal
+from forecast.prices.fetching import FIRST_DAY, Outcome, fetch
+from forecast.prices.yahoo import Connection, check_tickers
+from forecast.prices.yahoo_cache import cache_folder
+
+
+def fetch_prices(
+    tickers: Sequence[str],
+    start: date | None,
+    end: date | None,
+    terminal: Terminal,
+    connection: Connection | None = None,
+) -> bool:
+    """Download or refresh the tickers, print what became of each; return whether all are there.
+
+    What could be had is kept. Raises InputError for what is no ticker and for a range that ends
+    before it starts.
+    """
+    if not tickers:
+        raise InputError("name the tickers: forecast fetch AAPL MSFT ^GSPC BRK-B.")
+    names = check_tickers(tickers)
+    first = start or FIRST_DAY
+    if end is not None and end <= first:
+        raise InputError(f"--start {first} is not before --end {end}.")
+    with terminal.progress("fetching", len(names)) as bar:
+
+        def told(outcome: Outcome) -> None:
+            bar.step(str(outcome))
+
+        found, outcomes = fetch(names, first, end, connection, on_outcome=told)
+    rows = []
+    for each in outcomes:
+        span = ("", "")
+        if each.ticker in found:
+            days = found[each.ticker].rows.index
+            span = (f"{days.min():%Y-%m-%d}", f"{days.max():%Y-%m-%d}")
+        rows.append((each.ticker, each.status, str(each.sessions), *span, each.detail))
+    folder: Path = connection.folder if connection and connection.folder else cache_folder()
+    terminal.table(
+        f"Daily prices from Yahoo, kept in {folder}",
+        ("", "outcome", "sessions", "first", "last", "remark"),
+        rows,
+    )
+    failed = [each.ticker for each in outcomes if each.status == "failed"]
+    good = len(outcomes) - len(failed)
+    terminal.result(
+        f"{good} of {len(outcomes)} tickers are there"
+        + (f"; without prices: {', '.join(failed)}" if failed else "")
+    )
+    return not failed
