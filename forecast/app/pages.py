@@ -152,7 +152,7 @@ def draw_progress(progress: pd.DataFrame) -> None:
     )
     places = st.columns(len(LIVE))
     for place, (title, columns) in zip(places, LIVE.items(), strict=True):
-        known = [column for column in columns if column in of]
+        known = [column for column in columns if of[column].notna().any()]
         if known:
             place.caption(title)
             with place:

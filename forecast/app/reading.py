@@ -7,15 +7,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from forecast.errors import InputError
+from forecast.jobs.following import COLUMNS, PROGRESS
 from forecast.report.reading import RunFolder
 from forecast.report.words import listed, number, verdict
 from forecast.runs import LATEST
 
 State = Literal["whole", "broken", "in progress"]
-#: What a training writes after every epoch while its run is being made.
-PROGRESS = "progress.csv"
-#: Columns of it that the app draws.
-PROGRESS_COLUMNS = ("model", "seed", "epoch", "epochs", "loss", "val_loss")
 #: What else is compared of two networks.
 _FACTS = {
     "validation_crps": "validation CRPS",
@@ -101,17 +98,18 @@ def _whole(run: RunFolder) -> Entry:
 
 
 def read_progress(draft: Path) -> pd.DataFrame:
-    """Return what a training in progress wrote so far: one row per epoch, `PROGRESS_COLUMNS`.
+    """Return what a training in progress wrote so far: one row per model, seed and epoch.
 
-    Raises InputError when there is nothing yet.
+    Columns as in `forecast.jobs.following`; an epoch that was done again counts once. Raises
+    InputError when there is nothing yet.
     """
     try:
-        frame = RunFolder(draft).frame(PROGRESS, PROGRESS_COLUMNS)
+        frame = RunFolder(draft).frame(PROGRESS, COLUMNS)
     except InputError as error:
         raise InputError(
             f"the training of {draft.name} has not finished an epoch yet, or was stopped: {error}"
         ) from error
-    return frame
+    return frame.drop_duplicates(["model", "seed", "epoch"], keep="last")
 
 
 def compare_scores(one: RunFolder, other: RunFolder) -> pd.DataFrame:

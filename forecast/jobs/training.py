@@ -10,6 +10,7 @@ import pandas as pd
 from forecast import runs
 from forecast.drafts import CHECKPOINT, new_run
 from forecast.jobs.fans import unit_of, write_fans
+from forecast.jobs.following import keep_progress
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.refitting import frozen
 from forecast.jobs.reporting import add_report
@@ -63,7 +64,9 @@ def train_networks(
             title = f"{cell}, seed {seed}"
             terminal.heading(f"Training {title} (CRPS in units of volatility × √horizon)")
             with terminal.progress(title, total) as bar:
-                report = ProgressReport(bar.step, terminal.line)
+                about = {"model": cell, "seed": seed, "epochs": settings.epochs}
+                keep = keep_progress(checkpoints.parent, about)
+                report = ProgressReport(bar.step, terminal.line, keep)
                 day = prepared.validation_start.date()
                 saved = checkpoints / f"{cell}-seed{seed}"
                 network = NeuralForecaster(settings, cell, seed, day, report, saved)

@@ -92,11 +92,17 @@ class ProgressReport(keras.callbacks.Callback):
     Args:
         step: called after every step with the newest numbers in words.
         say: called after every epoch with its line.
+        keep: called after every epoch with its figures by name.
     """
 
-    def __init__(self, step: Callable[[str], None], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        step: Callable[[str], None],
+        say: Callable[[str], None],
+        keep: Callable[[Mapping[str, float]], None] = lambda figures: None,
+    ) -> None:
         super().__init__()
-        self.step, self.say = step, say
+        self.step, self.say, self.keep = step, say, keep
         self._validation = "validation CRPS …"
 
     def set_telemetry(self, telemetry: GradientTelemetry) -> None:
@@ -118,6 +124,7 @@ class ProgressReport(keras.callbacks.Callback):
         """Say the epoch's line."""
         logs = logs or {}
         self._validation = f"validation CRPS {logs['val_loss']:.4f}"
+        self.keep({"epoch": epoch + 1, **logs, **self._telemetry.headline})
         self.say(
             f"  epoch {epoch + 1:>3}  loss {logs['loss']:.4f}  {self._validation}  "
             + self._telemetry.describe()

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from forecast.app import pages, reading
+from forecast.app import pages
+from forecast.jobs.following import keep_progress
 
 
 @pytest.fixture(scope="module")
@@ -14,10 +15,11 @@ def runs_dir(make_run, tmp_path_factory):
     shutil.copytree(run, folder / "second")
     (folder / "torn").mkdir()
     (folder / "torn" / "manifest.json").write_text("{")
-    (folder / ".live.partial").mkdir()
-    rows = [("lstm", 0, epoch, 30, 0.6, 0.6 - epoch / 100, 0.02) for epoch in (1, 2, 3)]
-    columns = [*reading.PROGRESS_COLUMNS, "gradient_norm"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / ".live.partial/progress.csv", index=False)
+    (folder / ".live.partial" / "checkpoint").mkdir(parents=True)
+    about = {"model": "lstm", "seed": 0, "epochs": 30}
+    keep = keep_progress(folder / ".live.partial", about)
+    for epoch in (1, 2, 3):
+        keep({"epoch": epoch, "loss": 0.6, "val_loss": 0.6 - epoch / 100, "gradient_norm": 0.02})
     return folder
 
 

@@ -1,11 +1,11 @@
 import json
 import shutil
 
-import pandas as pd
 import pytest
 
 from forecast.app import reading
 from forecast.errors import InputError
+from forecast.jobs.following import keep_progress
 from forecast.report.reading import RunFolder
 
 
@@ -98,6 +98,8 @@ def test_runs_on_other_prices_or_dates_are_not_called_comparable(runs_dir):
 def test_progress_is_read_and_its_absence_told(tmp_path):
     with pytest.raises(InputError, match="has not finished an epoch yet"):
         reading.read_progress(tmp_path)
-    rows = pd.DataFrame([("lstm", 0, 1, 30, 0.6, 0.59)], columns=reading.PROGRESS_COLUMNS)
-    rows.to_csv(tmp_path / reading.PROGRESS, index=False)
-    assert reading.read_progress(tmp_path)["val_loss"].tolist() == [0.59]
+    (tmp_path / "checkpoint").mkdir()
+    keep = keep_progress(tmp_path, {"model": "lstm", "seed": 0, "epochs": 30})
+    for loss in (0.59, 0.58):  # the same epoch, done again after a stop
+        keep({"epoch": 1, "val_loss": loss})
+    assert reading.read_progress(tmp_path)["val_loss"].tolist() == [0.58]
