@@ -10,13 +10,7 @@ import tensorflow as tf
 from forecast.layers import LSTM
 
 #: Steps, batch and type; each costs programs of its own, so that they are not crossed.
-SIZES = (
-    (1, 1, "float64"),
-    (2, 16, "float32"),
-    (60, 16, "float64"),
-    (60, 5, "float32"),
-    (500, 5, "float32"),
-)
+SIZES = ((1, 1, "float32"), (2, 5, "float64"), (60, 16, "float32"), (500, 5, "float32"))
 FACTORS = {
     "size": SIZES,
     "mask": (False, True),
@@ -36,7 +30,7 @@ FEATURES, UNITS = 4, 5
 
 def cases_that_cover_all_pairs():
     """Return few cases in which every two values of different factors meet (greedily)."""
-    draw = random.Random(0)
+    draw = random.Random(3)  # a seed of few cases
 
     def possible(case):
         # many unrolled steps take minutes to trace; and Keras's unrolled loop, unlike its rolled
@@ -57,7 +51,7 @@ def cases_that_cover_all_pairs():
         seed = draw.choice(sorted(wanted, key=str))
         tries = [
             {name: draw.choice(values) for name, values in FACTORS.items()} | dict(seed)
-            for _ in range(300)
+            for _ in range(1000)
         ]
         best = max(filter(possible, tries), key=lambda case: len(pairs(case) & wanted))
         wanted -= pairs(best)
