@@ -73,7 +73,7 @@ def skill_table(run: RunFolder) -> Iterator[Any]:
         for row in skill.to_dict("records")
     ]
     header = ("network", "against", "sessions", "skill %", "95 % interval %", "p", "verdict")
-    yield Table("Skill and verdicts", header, rows, left=(0, 1, 6), folded=len(rows) > 30)
+    yield Table("Skill and verdicts", header, rows, left=(0, 1, 6), folded=len(rows) > 16)
 
 
 def score_table(run: RunFolder) -> Iterator[Any]:

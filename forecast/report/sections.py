@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from forecast.errors import InputError
-from forecast.report import about, forecasts, gradients, quality
+from forecast.report import about, forecasts, gradients, groups, quality
 from forecast.report.parts import Gap, Section
 from forecast.report.reading import RunFolder
 
@@ -34,7 +34,13 @@ PLANS = (
         "CRPS is the mean error of the whole distribution, lower is better; skill is the share of "
         "a baseline's CRPS that a network saves. A verdict is a Diebold–Mariano test at 5 %, in "
         "which a market day counts once.",
-        (quality.skill_pictures, quality.skill_table, quality.score_table),
+        (quality.skill_pictures, quality.skill_table, quality.score_table, groups.best_models),
+    ),
+    Plan(
+        "when",
+        "When and where",
+        "One mean hides good and bad times; these are the same scores, told apart.",
+        (groups.by_group, groups.by_ticker, groups.direction),
     ),
     Plan(
         "calibration",

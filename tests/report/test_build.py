@@ -15,7 +15,8 @@ from forecast.report.sections import build_sections
 
 MEGABYTE = 2**20
 EVERY_FILE = (
-    *("significance.csv", "calibration.csv", "history.csv", "metrics.json"),
+    *("significance.csv", "calibration.csv", "history.csv", "metrics.json", "scores.csv"),
+    *("confidence_set.csv", "direction.csv"),
     *("telemetry.parquet", "fans.parquet", "prices.parquet", "settings.yaml"),
 )
 
@@ -129,7 +130,7 @@ def test_every_missing_file_is_named_and_the_page_stands(copy_of):
     for name in missing:
         (copy_of / name).unlink()
     outline = Outline(build_report(copy_of))
-    assert outline.headings.count(2) == 8
+    assert outline.headings.count(2) == 9
     for name in missing - {"fans.parquet", "prices.parquet"}:  # others stand in for these
         assert name in outline.text
 
@@ -140,7 +141,7 @@ def test_every_missing_file_is_named_and_the_page_stands(copy_of):
 def test_a_page_is_made_of_files_that_are_all_broken(copy_of, content):
     for name in (*EVERY_FILE, "manifest.json"):
         (copy_of / name).write_bytes(content)
-    assert Outline(build_report(copy_of)).headings.count(2) == 8
+    assert Outline(build_report(copy_of)).headings.count(2) == 9
 
 
 @pytest.mark.parametrize("name", EVERY_FILE)
