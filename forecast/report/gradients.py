@@ -13,6 +13,15 @@ from forecast.report.words import number
 
 _TELEMETRY = ["model", "step", "epoch", "layer", "quantity", "gate", "lag_sessions", "value"]
 
+#: What is drawn of the gates, where it was measured: title and axis.
+_GATES = {
+    "gate_mean": ("mean", "mean"),
+    "gate_saturation": ("saturated", "share of values"),
+    "gate_shut": ("shut (below 0.1)", "share of values"),
+    "gate_open": ("open (above 0.9)", "share of values"),
+}
+_MOST_ALERTS = 40
+
 
 def losses(run: RunFolder) -> Iterator[Any]:
     """Loss curves."""
@@ -118,15 +127,36 @@ def gates(run: RunFolder) -> Iterator[Any]:
     yield Picture(
         "gates",
         "Gates",
-        "Left, how far each gate is open on average: a forget gate of 0.75 keeps three quarters of "
-        "the cell from one session to the next; right, the share of gate values so near shut or "
-        "open that they can hardly change. The last point is the network that was kept.",
+        "How far each gate is open on average: a forget gate of 0.75 keeps three quarters of the "
+        "cell from one session to the next; and the share of gate values so near shut or open that "
+        "they can hardly change. The last point is the network that was kept.",
         f"Mean and saturation of the gates by epoch. Means in the end: {said}.",
         [
-            ("mean", charts.gate_chart(telemetry, "gate_mean", "mean")),
-            ("saturated", charts.gate_chart(telemetry, "gate_saturation", "share")),
+            (title, charts.gate_chart(telemetry, quantity, y))
+            for quantity, (title, y) in _GATES.items()
+            if (telemetry["quantity"] == quantity).any()
         ],
     )
+
+
+def alerts(run: RunFolder) -> Iterator[Any]:
+    """What looked wrong while the networks trained, where that was watched."""
+    telemetry = run.frame("telemetry.parquet", _TELEMETRY)
+    found = telemetry[telemetry["quantity"].astype(str).str.startswith("alert")]
+    if found.empty:
+        return
+    rows = [
+        (
+            str(row["quantity"]).removeprefix("alert").lstrip(": "),
+            str(row["model"]),
+            " ".join(filter(None, (str(row["layer"]), str(row["gate"])))),
+            str(row["step"]),
+            number(row["value"], ".3g"),
+        )
+        for row in found.head(_MOST_ALERTS).to_dict("records")
+    ]
+    header = ("what", "network", "where", "step", "value")
+    yield Table("Alerts while training", header, rows, left=(0, 1, 2))
 
 
 def _last(telemetry: pd.DataFrame, quantity: str, every: bool = False) -> pd.Series:

@@ -58,7 +58,13 @@ PLANS = (
         "gradients",
         "Inside the network",
         "Gradients tell what a network can learn from; gates tell what it keeps and forgets.",
-        (gradients.lags, gradients.norms, gradients.layers, gradients.gates),
+        (
+            gradients.alerts,
+            gradients.lags,
+            gradients.norms,
+            gradients.layers,
+            gradients.gates,
+        ),
     ),
     Plan(
         "data",

@@ -1,0 +1,28 @@
+import pandas as pd
+
+from forecast.report.gradients import alerts, gates
+from forecast.report.reading import RunFolder
+
+
+def add(run, *rows):
+    """Add rows (quantity, layer, gate, value) to the telemetry of a run."""
+    path = run / "telemetry.parquet"
+    more = pd.DataFrame(rows, columns=["quantity", "layer", "gate", "value"])
+    more = more.assign(step=7, epoch=3, model="lstm", seed=0)
+    pd.concat([pd.read_parquet(path), more], ignore_index=True).to_parquet(path)
+
+
+def test_alerts_are_listed_with_their_place(copy_of):
+    add(copy_of, ("alert: vanishing", "recurrent", "forget", 0.7))
+    (table,) = alerts(RunFolder(copy_of))
+    assert table.rows == [("vanishing", "lstm", "recurrent forget", "7", "0.7")]
+
+
+def test_without_alerts_nothing_is_said(run):
+    assert list(alerts(RunFolder(run))) == []
+
+
+def test_every_measure_of_the_gates_that_there_is_has_its_chart(copy_of):
+    add(copy_of, ("gate_shut", "recurrent", "forget", 0.1))
+    (picture,) = gates(RunFolder(copy_of))
+    assert [title for title, _ in picture.charts] == ["mean", "saturated", "shut (below 0.1)"]
