@@ -48,6 +48,15 @@ class PriceSettings(_Settings):
         return self
 
 
+class PretrainedPrices(PriceSettings):
+    """Which prices the pretrained network forecasts."""
+
+    source: Source = Field("yahoo", description="where the prices come from, with --pretrained")
+    tickers: tuple[str, ...] = Field(
+        (), description="tickers to forecast (default: those trained on; with --pretrained all)"
+    )
+
+
 class WindowSettings(_Settings):
     """How the panel is cut into windows and into training, validation and test."""
 
@@ -58,6 +67,15 @@ class WindowSettings(_Settings):
     )
     test_start: date | None = Field(
         None, description="first test session (default: after 80 % of the sessions)"
+    )
+
+    closes_only: bool = Field(
+        False, description="learn from adjusted closes alone, even where there are highs and lows"
+    )
+    solo: bool = Field(
+        False,
+        description="learn each ticker a second time as if it were the only one, so that one alone "
+        "can be forecast",
     )
 
     @property
@@ -108,6 +126,9 @@ class TrainingSettings(_Settings):
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
     clip_norm: float = Field(0.1, gt=0, description="gradients are clipped to this global norm")
     patience: int = Field(6, ge=1, description="epochs without a better validation CRPS until stop")
+    from_pretrained: bool = Field(
+        False, description="start from the network that comes with the project and fine-tune it"
+    )
     seeds: int = Field(1, ge=1, le=100, description="networks trained per cell, one per seed")
     seed: int = Field(0, ge=0, lt=2**31, description="first seed")
 

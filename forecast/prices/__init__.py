@@ -2,6 +2,7 @@
 
 from forecast.prices.cleaning import clean
 from forecast.prices.loading import load_prices
+from forecast.prices.merging import merge
 from forecast.prices.panel import Panel
 from forecast.prices.repairs import Repair, render_repairs
 from forecast.prices.sessions import missing_sessions, next_sessions
@@ -13,6 +14,7 @@ __all__ = [
     "clean",
     "garch_prices",
     "load_prices",
+    "merge",
     "missing_sessions",
     "next_sessions",
     "render_repairs",

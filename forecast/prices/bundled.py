@@ -9,6 +9,7 @@ import pandas as pd
 from forecast.errors import InputError
 from forecast.prices.cleaning import rows_by_ticker
 from forecast.prices.source import Read
+from forecast.shipped import shipped
 
 #: Of data/stocks.csv.gz, as it was taken from bokeh-sampledata 2026.1.
 SHA256 = "5abadf99b2d394f920120a27de6f0df129859d71d4cfb0bf661bcc99446ab1fd"
@@ -52,12 +53,5 @@ def read_bundled(path: Path | None = None) -> Read:
 
 def bundled_path() -> Path:
     """Return where the bundled prices are: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    places = [package / "data" / "stocks.csv.gz", package.parent / "data" / "stocks.csv.gz"]
-    for place in places:
-        if place.is_file():
-            return place
-    raise InputError(
-        f"The bundled prices are neither at {places[0]} nor at {places[1]}: reinstall the "
-        "package, restore them with python scripts/build_data.py, or use --source csv."
-    )
+    remedy = "restore them with python scripts/build_data.py, or use --source csv"
+    return shipped("stocks.csv.gz", "The bundled prices", remedy)

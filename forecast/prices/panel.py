@@ -97,6 +97,10 @@ class Panel:
             raise no_sessions(self.tickers, (start, end), [frame.index])
         return replace(self, frame=inside)
 
+    def closes(self) -> Self:
+        """Return the panel of adjusted closes alone."""
+        return replace(self, frame=self.frame[["adj_close"]])
+
     def locate(self, cutoffs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of N rows `unique_id, cutoff`: session (N,), ticker (N,).
 

@@ -139,7 +139,8 @@ def build_windows(panel: Panel, settings: WindowSettings, market: Sequence[str] 
             f"volatility + {settings.warmup} to warm up + 1 = {need}: give more history or "
             "shorten --lookback."
         )
-    values, names, volatility = causal_features(panel, market)
+    seen = panel.closes() if settings.closes_only else panel
+    values, names, volatility = causal_features(seen, market)
     return Windows(
         features=values,
         feature_names=names,
