@@ -19,23 +19,20 @@ import pandas as pd
 from forecast.evaluation.backtest import make_cutoffs, walk_forward
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
+from forecast.jobs.comparing import (
+    RIVALS,
+    by_horizon,
+    say_crps,
+    skill_of_best,
+    split_of,
+    train_seeds,
+)
 from forecast.jobs.prepare import Prepared, prepare
 from forecast.jobs.terminal import Terminal
 from forecast.models.baselines import BASELINES
 from forecast.plots import plot_skill, save
 from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster
-
-RIVALS = ("history-250", "history-1000", "ewma-t", "garch-t", "gjr")
-SPLIT = {"validation_start": "2013-01-01", "test_start": "2016-01-01"}
-
-
-def train(settings: Settings, prepared: Prepared) -> list[NeuralForecaster]:
-    """One network per seed."""
-    day = prepared.validation_start.date()
-    seeds = range(settings.seed, settings.seed + settings.seeds)
-    networks = [NeuralForecaster(settings, "lstm", seed, day) for seed in seeds]
-    return [network.fit(prepared.panel, prepared.until) for network in networks]
 
 
 def cost(networks: list[NeuralForecaster], prepared: Prepared, horizon: int) -> dict[str, Any]:
@@ -65,13 +62,13 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-    split = SPLIT if arguments.source == "sp500" else {}
+    split = split_of(arguments.source)
     settings = Settings.model_validate(
         {"source": arguments.source, "cell": ("lstm",), "seeds": arguments.seeds, **split}
     )
     terminal = Terminal()
     prepared = prepare(settings, terminal)
-    networks = train(settings, prepared)
+    networks = train_seeds(settings, prepared)
     rivals = {name: BASELINES[name]().fit(prepared.panel, prepared.until) for name in RIVALS}
     singles = {f"seed {n.seed}": n for n in networks}
     cutoffs = make_cutoffs(prepared.panel, prepared.test_start, horizon=settings.horizon)
@@ -83,10 +80,10 @@ def main() -> None:
     result = {
         "source": arguments.source,
         "origins": len(cutoffs),
-        "crps_1e4": _by_horizon(means, "crps", 1e4),
-        "coverage_90": _by_horizon(means, "coverage_90", 1),
+        "crps_1e4": by_horizon(means, "crps", 1e4),
+        "coverage_90": by_horizon(means, "coverage_90"),
         "skill": json.loads(skill.to_json(orient="records")),
-        "skill_of_best": _against_best(means),
+        "skill_of_best": skill_of_best(means, "lstm"),
         "cost": cost(networks, prepared, settings.horizon),
     }
     _say(result, skill, terminal)
@@ -95,29 +92,9 @@ def main() -> None:
     print(f"written: {arguments.json} and {arguments.json.with_suffix('.png')}")
 
 
-def _by_horizon(means: pd.DataFrame, column: str, unit: float) -> dict[str, dict[str, float]]:
-    wide = means.pivot_table(values=column, index="model", columns="h", observed=True) * unit
-    return {
-        str(model): {str(h): float(v) for h, v in row.items()} for model, row in wide.iterrows()
-    }
-
-
-def _against_best(means: pd.DataFrame) -> dict[str, float]:
-    """Skill of the ensemble against whichever baseline is best at the horizon, in per cent."""
-    wide = means.pivot_table(values="crps", index="model", columns="h", observed=True)
-    best = wide.loc[list(RIVALS)].min()
-    return {str(h): float(100 * (1 - wide.loc["lstm", h] / best[h])) for h in wide.columns}
-
-
 def _say(result: dict[str, Any], skill: pd.DataFrame, terminal: Terminal) -> None:
-    rows = [
-        (model, *(f"{v:.2f}" for v in by_h.values()),
-         *(f"{100 * v:.1f}" for v in result["coverage_90"][model].values()))
-        for model, by_h in result["crps_1e4"].items()
-    ]  # fmt: skip
+    say_crps(result, terminal)
     horizons = list(result["skill_of_best"])
-    header = ("", *(f"CRPS {h}" for h in horizons), *(f"90 % covers {h}" for h in horizons))
-    terminal.table(f"CRPS (1e-4 log return), {result['origins']:,} test origins", header, rows)
     terminal.table(
         "Skill of the ensemble (%), Diebold–Mariano p",
         ("against", *horizons),
