@@ -31,12 +31,13 @@ def train(
     Without any flag: the bundled prices, our LSTM beside Keras's. Every epoch is saved; --resume
     goes on after the last one and ends bit for bit where it would have ended.
     """
+    from forecast.jobs.pretrained import fine_tuning
     from forecast.jobs.starting import begin, go_on
     from forecast.jobs.terminal import Terminal, startup_notes_hidden
 
     terminal = Terminal(settings.quiet)
     if resume is None:  # bad prices are told before TensorFlow starts
-        start = begin(settings, terminal)
+        start = begin(fine_tuning(settings) if settings.from_pretrained else settings, terminal)
     else:
         start = go_on(settings, "".join(resume), terminal)
     with startup_notes_hidden():

@@ -1,13 +1,17 @@
-"""The networks of a saved run."""
+"""The networks of a saved run, and those that come with the project."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from forecast import runs
 from forecast.errors import InputError
+from forecast.jobs.pretrained import pretrained_card, pretrained_settings
 from forecast.settings import Settings
+from forecast.shipped import pretrained_folder
 from forecast.training import Ensemble, NeuralForecaster
+from forecast.training.pretrained import CELL, load_member
 
 
 def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
@@ -29,3 +33,20 @@ def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
                 raise InputError(f"{path} does not load: {error}") from error
         networks[cell] = Ensemble(members)
     return networks
+
+
+def load_pretrained() -> tuple[Settings, Ensemble]:
+    """Settings and ensemble of the pretrained network.
+
+    Raises InputError when a file is missing, was changed, or does not load.
+    """
+    settings, seeds = pretrained_settings(), pretrained_card()["seeds"]
+    return settings, Ensemble(load_members(settings, pretrained_folder(), seeds))
+
+
+def load_members(settings: Settings, folder: Path, seeds: Sequence[int]) -> list[NeuralForecaster]:
+    """The pretrained networks of a folder; their market is whatever they are shown."""
+    members = [NeuralForecaster(settings, CELL, seed) for seed in seeds]
+    for member in members:
+        member.network_, member.market_ = load_member(folder, member.seed), ()
+    return members

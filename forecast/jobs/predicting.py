@@ -9,12 +9,14 @@ from forecast import runs
 from forecast.errors import InputError
 from forecast.evaluation.backtest import forecast_frame, walk_forward
 from forecast.jobs.fans import history_of, unit_of
-from forecast.jobs.loading import load_networks
+from forecast.jobs.loading import load_networks, load_pretrained
+from forecast.jobs.pretrained import pretrained_card
 from forecast.jobs.terminal import Terminal
+from forecast.models.base import Forecaster
 from forecast.plots import plot_fan, save
 from forecast.prices import Panel, load_prices, render_repairs
 from forecast.prices.panel import choose_tickers
-from forecast.settings import Settings
+from forecast.settings import PriceSettings, Settings
 from forecast.windows import BURN_IN
 
 #: Horizons that are printed; the files hold all of them.
@@ -30,20 +32,55 @@ def predict(run: Path, tickers: tuple[str, ...], out: Path | None, terminal: Ter
     """
     settings = runs.read_settings(run)
     panel, asked, notes = newest_prices(run, settings, tickers)
+    _say_prices(panel, notes, terminal)
+    frame = forecast_next(run, settings, panel, asked)
+    folder = out or run / "predictions" / _last_day(frame)
+    publish(folder, frame, panel, settings.cell[0], terminal)
+    terminal.path(run)
+    return folder
+
+
+def predict_pretrained(
+    prices: PriceSettings, out: Path | None, runs_dir: Path, terminal: Terminal
+) -> Path:
+    """Forecast the tickers of `prices` with the pretrained network; no training.
+
+    All series that the source gives are read and their mean is the market of each; Yahoo gives
+    those that are asked for. Writes what `predict` writes to `out` (default:
+    ``pretrained/<last session>`` in `runs_dir`) and returns that folder. Raises InputError when a
+    ticker has too little history.
+    """
+    everything = prices.source != "yahoo"
+    read = prices.model_copy(update={"tickers": ()}) if everything else prices
+    panel, repairs = load_prices(read)
+    _say_prices(panel, render_repairs(repairs), terminal)
+    settings, model = load_pretrained()
+    asked = choose_tickers(panel.tickers, prices.tickers or tuple(panel.tickers))
+    terminal.line(
+        f"  pretrained on prices to {pretrained_card()['last_training_date']}; market: "
+        + ("none, one ticker alone" if len(panel.tickers) == 1 else "the mean of these tickers")
+    )
+    frame = forecast_with(model, settings, panel, asked)
+    folder = out or runs_dir / "pretrained" / _last_day(frame)
+    publish(folder, frame, panel, model.name, terminal)
+    terminal.path(folder)
+    return folder
+
+
+def _say_prices(panel: Panel, notes: list[str], terminal: Terminal) -> None:
     terminal.heading(
         f"Prices: {panel.source}, {len(panel.tickers)} tickers, to {panel.sessions[-1]:%Y-%m-%d}"
     )
     for note in notes:
         terminal.line(f"  {note}")
-    frame = forecast_next(run, settings, panel, asked)
-    cell = settings.cell[0]
-    folder = out or run / "predictions" / f"{frame['cutoff'].max():%Y-%m-%d}"
-    write_prediction(folder, frame, panel, cell)
-    for ticker in asked:
-        say_prediction(frame[frame["unique_id"] == ticker], panel, cell, terminal)
+
+
+def publish(folder: Path, frame: pd.DataFrame, panel: Panel, name: str, terminal: Terminal) -> None:
+    """Write the forecasts of the model `name` and print them."""
+    write_prediction(folder, frame, panel, name)
+    for _, rows in frame.groupby("unique_id", sort=False):
+        say_prediction(rows, panel, name, terminal)
     terminal.line(f"forecasts and fan charts: {folder}")
-    terminal.path(run)
-    return folder
 
 
 def newest_prices(
@@ -65,11 +102,18 @@ def forecast_next(run: Path, settings: Settings, panel: Panel, tickers: list[str
     """Forecast frame of the run's first cell, from the last observed session of each ticker."""
     cell = settings.cell[0]
     model = load_networks(run, settings.model_copy(update={"cell": (cell,)}))[cell]
+    return forecast_with(model, settings, panel, tickers)
+
+
+def forecast_with(
+    model: Forecaster, settings: Settings, panel: Panel, tickers: list[str]
+) -> pd.DataFrame:
+    """Forecast frame of a model, from the last observed session of each ticker."""
     last = panel.field("adj_close")[tickers].apply(lambda series: series.last_valid_index())
     cutoffs = pd.DataFrame({"unique_id": last.index, "cutoff": pd.DatetimeIndex(last.to_numpy())})
     horizons = tuple(range(1, settings.horizon + 1))
-    frame = forecast_frame(walk_forward({cell: model}, panel, cutoffs, horizons), panel)
-    short = frame.loc[frame[cell].isna(), "unique_id"].unique()
+    frame = forecast_frame(walk_forward({model.name: model}, panel, cutoffs, horizons), panel)
+    short = frame.loc[frame[model.name].isna(), "unique_id"].unique()
     if len(short):
         ticker = short[0]
         have, need = panel.field("adj_close")[ticker].count(), BURN_IN + settings.warmup + 1
@@ -78,6 +122,10 @@ def forecast_next(run: Path, settings: Settings, panel: Panel, tickers: list[str
             f"leave {ticker} out or give more history."
         )
     return frame
+
+
+def _last_day(frame: pd.DataFrame) -> str:
+    return f"{frame['cutoff'].max():%Y-%m-%d}"
 
 
 def write_prediction(folder: Path, frame: pd.DataFrame, panel: Panel, cell: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from forecast.jobs.pretrained import refuse_overlap
 from forecast.jobs.terminal import Terminal
 from forecast.prices import Panel, load_prices, render_repairs
 from forecast.settings import Settings
@@ -39,10 +40,12 @@ def prepare(settings: Settings, terminal: Terminal) -> Prepared:
     panel, repairs = load_prices(settings)
     panel, short = drop_short_tickers(panel, settings, settings.tickers)
     splits = make_splits(panel, settings)
+    if settings.from_pretrained:
+        refuse_overlap(panel.sessions[splits.test[0]], panel.sessions[-1])
     notes = [*render_repairs(repairs), *short]
     days = panel.sessions
     terminal.heading(
-        f"Prices: {settings.source}, {len(panel.tickers)} ticker{'s' * (len(panel.tickers) > 1)} "
+        f"Prices: {settings.source}, {len(panel.tickers)} tickers "
         f"({_some(panel.tickers)}), {len(days)} sessions {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
     )
     for note in notes or ["nothing had to be repaired"]:

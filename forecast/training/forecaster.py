@@ -21,7 +21,8 @@ from forecast.telemetry import GradientTelemetry, Probe
 from forecast.training.batches import TrainingBatches, ValidationBatches, prior_crps
 from forecast.training.callbacks import Patience, ProgressReport, StepLog
 from forecast.training.checkpoint import Checkpoint, Stateful
-from forecast.windows import BURN_IN, Windows, build_windows
+from forecast.training.pretrained import fine_tunable
+from forecast.windows import BURN_IN, Windows, add_solo, build_windows
 
 #: Share of the sessions that validates when no date is given.
 VALIDATION_SHARE = 0.2
@@ -75,6 +76,8 @@ class NeuralForecaster(Forecaster):
         past = panel.select(end=until)
         self.market_ = tuple(past.tickers)
         windows = build_windows(past, self.settings, self.market_)
+        if self.settings.solo:
+            windows = add_solo(windows, past)
         border = int(len(past.sessions) * (1 - VALIDATION_SHARE))
         if self.validation_start:
             border = int(past.sessions.searchsorted(pd.Timestamp(self.validation_start)))
@@ -98,8 +101,11 @@ class NeuralForecaster(Forecaster):
         """Train and keep what `fit` promises; return the seconds that were spent before a stop."""
         settings = self.settings
         keras.utils.set_random_seed(self.seed)
-        statistics = feature_statistics(windows, train[1])
-        self.network_ = build_network(settings, self.cell, statistics, self.seed)
+        if settings.from_pretrained:
+            self.network_ = fine_tunable(settings, self.seed)
+        else:
+            statistics = feature_statistics(windows, train[1])
+            self.network_ = build_network(settings, self.cell, statistics, self.seed)
         batches = TrainingBatches(
             windows, train, settings.batch_size, settings.steps_per_epoch, self.seed
         )
@@ -161,17 +167,16 @@ class NeuralForecaster(Forecaster):
         windows = build_windows(panel, self.settings, self.market_)
         session, ticker = panel.locate(cutoffs)
         cover, row, place = windows.covering(ticker, session)
-        # batches of one size, so that the network is traced once; the last repeats a window
-        parts = -(-len(cover) // FORECAST_BATCH)
-        even = np.minimum(np.arange(-(-len(cover) // parts) * parts), len(cover) - 1)
-        batches = np.split(cover[even], parts)
-        each = [self.network_.predict_on_batch(windows.inputs(batch)) for batch in batches]
-        parameters = np.concatenate(each)[row, place]  # (N, K, 4)
+        parts = [
+            self.network_.predict_on_batch(windows.inputs(cover[k : k + FORECAST_BATCH]))
+            for k in range(0, len(cover), FORECAST_BATCH)
+        ]
+        parameters = np.concatenate(parts)[row, place]  # (N, K, 4)
         parameters = at_horizons(parameters, self.settings.learned_horizons, horizons)
-        scale = windows.scale(ticker, session, horizons).astype(np.float32)
-        result = quantiles(parameters.astype(np.float32), levels) * scale[..., None]  # (N, H, Q)
+        scale = windows.scale(ticker, session, horizons)
+        result = quantiles(parameters, levels) * scale[..., None]  # (N, H, Q)
         result[place < 0] = np.nan
-        return result
+        return result.astype(np.float32)
 
     def save(self, path: Any) -> None:
         """Write the network as a ``.keras`` file."""
