@@ -21,6 +21,7 @@ from forecast.telemetry import GradientTelemetry, Probe
 from forecast.training.batches import TrainingBatches, ValidationBatches, prior_crps
 from forecast.training.callbacks import Patience, ProgressReport, StepLog
 from forecast.training.checkpoint import Checkpoint, Stateful
+from forecast.training.diverging import FiniteGuard
 from forecast.training.pretrained import fine_tunable
 from forecast.windows import BURN_IN, Windows, add_solo, build_windows
 
@@ -113,7 +114,12 @@ class NeuralForecaster(Forecaster):
         telemetry = GradientTelemetry(_probe(windows, validation))
         log = StepLog()
         stop = Patience(settings.patience)
-        callbacks = [log, stop, telemetry]  # telemetry last: it looks at the restored weights
+        callbacks = [
+            FiniteGuard(batches),
+            log,
+            stop,
+            telemetry,
+        ]  # telemetry last: it looks at the restored weights
         if self.report:
             self.report.set_telemetry(telemetry)
             callbacks.append(self.report)
