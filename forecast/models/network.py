@@ -1,16 +1,17 @@
 """The network: one recurrent layer of any kind, then a quantile function per horizon."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import keras
 import numpy as np
 
-from forecast.layers import LSTM
+from forecast.layers import ABLATIONS, LSTM, LSTMCell
+from forecast.layers.lstm_cell import Ablation
 from forecast.layers.quantiles import QuantileCRPS, QuantileHead
 from forecast.settings import Cell, Settings
 
 #: The recurrent layers that can be compared; all take the same arguments.
-RECURRENT: dict[Cell, Any] = {
+RECURRENT: dict[str, Any] = {
     "lstm": LSTM,
     "keras-lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
@@ -39,14 +40,27 @@ def default_units(training_sessions: int) -> int:
     return LARGE if training_sessions >= MUCH else SMALL
 
 
+def recurrent(cell: Cell | Ablation, units: int, seed: int) -> keras.layers.RNN:
+    """Return a layer (B, T, F) → (B, T, U): one of `RECURRENT`, or an ablation of our LSTM."""
+    options = {
+        "kernel_initializer": keras.initializers.GlorotUniform(seed=seed),
+        "recurrent_initializer": keras.initializers.Orthogonal(seed=seed + 1),
+        "seed": seed,
+    }
+    if cell in ABLATIONS:
+        ablated = LSTMCell(units, ablation=cast(Ablation, cell), **options)
+        return keras.layers.RNN(ablated, return_sequences=True, name="recurrent")
+    return RECURRENT[cell](units, return_sequences=True, name="recurrent", **options)
+
+
 def build_network(
-    settings: Settings, cell: Cell, statistics: FeatureStatistics, seed: int = 0
+    settings: Settings, cell: Cell | Ablation, statistics: FeatureStatistics, seed: int = 0
 ) -> keras.Model:
     """Return the compiled network for windows of `settings.lookback` sessions.
 
     Args:
         settings: widths, dropout, horizons and learning rate.
-        cell: which recurrent layer.
+        cell: which recurrent layer, or which ablation of an LSTM.
         statistics: of the features over the training sessions, by which they are normalised.
         seed: every initial weight and dropout mask follows from it, so two cells with the same
             weight shapes start from the same weights.
@@ -57,14 +71,7 @@ def build_network(
     mean, variance, sessions = statistics
     x = keras.Input((settings.lookback, len(mean)), name="features")
     z = keras.layers.Normalization(mean=mean, variance=variance, name="normalization")(x)
-    z = RECURRENT[cell](  # (B, T, U)
-        settings.units or default_units(sessions),
-        return_sequences=True,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
-        seed=seed,
-        name="recurrent",
-    )(z)
+    z = recurrent(cell, settings.units or default_units(sessions), seed)(z)  # (B, T, U)
     z = keras.layers.Cropping1D((settings.warmup, 0), name="warmup")(z)  # (B, O, U)
     z = keras.layers.Dropout(settings.dropout, seed=seed, name="dropout")(z)
     y = QuantileHead(settings.learned_horizons, seed=seed, name="head")(z)  # (B, O, K, 4)

@@ -16,6 +16,7 @@ NAMES = (
     "memory-limit",
     "temporal-order",
     "reber",
+    "gates",
     "text",
     "cost",
 )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError
+from forecast.layers.lstm_cell import Ablation
 from forecast.layers.quantiles import at_horizons, quantiles
 from forecast.models.base import LEVELS, Forecaster
 from forecast.models.network import FeatureStatistics, build_network
@@ -38,7 +39,7 @@ class NeuralForecaster(Forecaster):
 
     Args:
         settings: all settings of the run.
-        cell: the recurrent layer.
+        cell: the recurrent layer, or an ablation of it.
         seed: seed of weights, dropout and batches.
         validation_start: first session of the validation part, which decides when to stop
             (default: the last fifth of the sessions).
@@ -55,7 +56,7 @@ class NeuralForecaster(Forecaster):
     def __init__(
         self,
         settings: Settings,
-        cell: Cell,
+        cell: Cell | Ablation,
         seed: int,
         validation_start: date | None = None,
         report: ProgressReport | None = None,
