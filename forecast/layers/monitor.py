@@ -37,8 +37,8 @@ class Monitor:
 
     It looks at every training step whose graph was traced while it was `watching`, and keeps what
     it saw last in variables of its own: a layer with a monitor has no weight more.
-    `forecast.telemetry.SampledSteps` lets it look at one step in so many; the others then cost
-    nothing. With ``tensors=True`` it also keeps the gates, states and gradients themselves, by
+    `forecast.telemetry.sampling.SampledSteps` lets it look at one step in so many; the others then
+    cost nothing. With ``tensors=True`` it also keeps the gates, states and gradients themselves, by
     name, ``(N, T, U)`` or ``(N, T, 4U)``. It cannot look into a model compiled with
     ``jit_compile=True``, where sizes may not change.
     """

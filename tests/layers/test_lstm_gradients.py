@@ -61,7 +61,7 @@ def test_what_is_written_once_into_a_cell_decays_by_the_forget_gate_alone():
     bias[UNITS : 2 * UNITS] = 0.8
     model.set_weights([kernel, np.zeros_like(recurrent), bias, *head])
     model.compile("sgd", "mse")
-    layer.attach(monitor := Monitor(every=1))
+    layer.attach(monitor := Monitor())
     x = np.zeros((4, STEPS, FEATURES), "float32")
     x[:, 0] = 1  # one write
     model.train_on_batch(x, np.ones((4, 1)))

@@ -71,7 +71,7 @@ def test_options_beyond_the_fused_loop_take_that_of_keras_and_give_what_it_gives
 ):
     shape = {"return_sequences": True, "return_state": True, "go_backwards": True, "seed": 1}
     pair = make_pair(X.shape, **shape, **options)
-    got, expected = (measure(layer, X, graph=True, training=True) for layer in pair)
+    got, expected = (measure(layer, X, training=True) for layer in pair)
     assert keras_runs == [layer.name for layer in pair]
     assert not fused_runs
     assert [out.dtype for out in got.outputs] == [out.dtype for out in expected.outputs]
