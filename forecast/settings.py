@@ -115,6 +115,11 @@ class NetworkSettings(_Settings):
         "sessions over all tickers on)",
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout after the recurrent layer")
+    forget_bias: Annotated[float, Field(ge=-20, le=20)] | Literal["chrono"] = Field(
+        1.0,
+        description="bias the LSTMs' forget gates start with; chrono: memories from one session "
+        "to the lookback",
+    )
 
 
 class TrainingSettings(_Settings):
@@ -123,7 +128,9 @@ class TrainingSettings(_Settings):
     epochs: int = Field(30, ge=1, description="most epochs; stops early by validation CRPS")
     steps_per_epoch: int = Field(20, ge=1, description="batches drawn per epoch")
     batch_size: int = Field(64, ge=1, description="windows per batch")
-    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
+    lr: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = Field(
+        1e-3, description="learning rate of Adam; auto: found by a range test before training"
+    )
     clip_norm: float = Field(0.1, gt=0, description="gradients are clipped to this global norm")
     patience: int = Field(6, ge=1, description="epochs without a better validation CRPS until stop")
     from_pretrained: bool = Field(

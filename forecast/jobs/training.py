@@ -75,6 +75,7 @@ def train_networks(
             terminal.line(
                 f"  best epoch {best + 1} of {epochs}; {network.fit_seconds_:.1f} s, "
                 f"{network.step_ms_:.1f} ms per step of {settings.batch_size} windows; "
+                f"learning rate {network.lr_:.2g}; "
                 f"validation CRPS of the EWMA-t it starts from: {network.prior_crps_:.4f}"
             )
             for what, why in network.left_out_.items():
@@ -92,6 +93,7 @@ def _facts(members: list[NeuralForecaster]) -> dict[str, Any]:
         "fit_seconds": sum(m.fit_seconds_ for m in members) / count,
         "validation_crps": sum(m.history_["val_loss"].min() for m in members) / count,
         "seeds": count,
+        "lr": [m.lr_ for m in members],
         "first_losses": members[0].first_losses_,
     }
 

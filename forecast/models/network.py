@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 import keras
 import numpy as np
 
-from forecast.layers import ABLATIONS, LSTM, LSTMCell
+from forecast.layers import ABLATIONS, LSTM, ChronoBias, ConstantGateBias, LSTMCell
 from forecast.layers.lstm_cell import Ablation
 from forecast.layers.quantiles import QuantileCRPS, QuantileHead
 from forecast.settings import Cell, Settings
@@ -40,9 +40,12 @@ def default_units(training_sessions: int) -> int:
     return LARGE if training_sessions >= MUCH else SMALL
 
 
-def recurrent(cell: Cell | Ablation, units: int, seed: int) -> keras.layers.RNN:
+def recurrent(
+    cell: Cell | Ablation, units: int, seed: int, bias: dict[str, Any] | None = None
+) -> keras.layers.RNN:
     """Return a layer (B, T, F) → (B, T, U): one of `RECURRENT`, or an ablation of our LSTM."""
     options = {
+        **(bias or {}),
         "kernel_initializer": keras.initializers.GlorotUniform(seed=seed),
         "recurrent_initializer": keras.initializers.Orthogonal(seed=seed + 1),
         "seed": seed,
@@ -59,7 +62,7 @@ def build_network(
     """Return the compiled network for windows of `settings.lookback` sessions.
 
     Args:
-        settings: widths, dropout, horizons and learning rate.
+        settings: widths, dropout, biases, horizons and learning rate ("auto" starts at Adam's own).
         cell: which recurrent layer, or which ablation of an LSTM.
         statistics: of the features over the training sessions, by which they are normalised.
         seed: every initial weight and dropout mask follows from it, so two cells with the same
@@ -71,14 +74,25 @@ def build_network(
     mean, variance, sessions = statistics
     x = keras.Input((settings.lookback, len(mean)), name="features")
     z = keras.layers.Normalization(mean=mean, variance=variance, name="normalization")(x)
-    z = recurrent(cell, settings.units or default_units(sessions), seed)(z)  # (B, T, U)
+    bias = _forget_bias(settings, cell, seed)
+    z = recurrent(cell, settings.units or default_units(sessions), seed, bias)(z)  # (B, T, U)
     z = keras.layers.Cropping1D((settings.warmup, 0), name="warmup")(z)  # (B, O, U)
     z = keras.layers.Dropout(settings.dropout, seed=seed, name="dropout")(z)
     y = QuantileHead(settings.learned_horizons, seed=seed, name="head")(z)  # (B, O, K, 4)
     network = keras.Model(x, y, name=cell.replace("-", "_"))
+    lr = {} if settings.lr == "auto" else {"learning_rate": settings.lr}
     network.compile(
-        optimizer=keras.optimizers.Adam(settings.lr, global_clipnorm=settings.clip_norm),
+        optimizer=keras.optimizers.Adam(**lr, global_clipnorm=settings.clip_norm),
         loss=QuantileCRPS(),
         jit_compile=False,
     )
     return network
+
+
+def _forget_bias(settings: Settings, cell: Cell | Ablation, seed: int) -> dict[str, Any]:
+    """How the forget gates of an LSTM start; other cells have none."""
+    if cell not in ("lstm", "keras-lstm"):
+        return {}
+    bias = settings.forget_bias
+    start = ChronoBias(settings.lookback, seed) if bias == "chrono" else ConstantGateBias(bias)
+    return {"unit_forget_bias": False, "bias_initializer": start}

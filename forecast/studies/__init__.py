@@ -7,11 +7,15 @@ import difflib
 from importlib import import_module
 
 from forecast.errors import InputError
-from forecast.studies.study import Claim, Finding, Sizes, Study, Unit
+from forecast.studies.study import Claim, Finding, Sizes, Study, Unit, Verdict
 
 #: Names in the order they are told; ``a-b`` lives in ``forecast/studies/a_b.py`` as ``STUDY``.
 NAMES = (
     "vanishing",
+    "learning-rate",
+    "forget-bias",
+    "chrono",
+    "explosion",
     "adding",
     "memory-limit",
     "temporal-order",
@@ -21,7 +25,7 @@ NAMES = (
     "cost",
 )
 
-__all__ = ["NAMES", "Claim", "Finding", "Sizes", "Study", "Unit", "chosen", "load"]
+__all__ = ["NAMES", "Claim", "Finding", "Sizes", "Study", "Unit", "Verdict", "chosen", "load"]
 
 
 def load(name: str) -> Study:

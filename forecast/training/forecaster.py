@@ -24,6 +24,7 @@ from forecast.training.callbacks import Patience, ProgressReport, StepLog
 from forecast.training.checkpoint import Checkpoint, Stateful
 from forecast.training.diverging import FiniteGuard
 from forecast.training.pretrained import fine_tunable
+from forecast.training.range_test import range_test_on_windows
 from forecast.windows import BURN_IN, Windows, add_solo, build_windows
 
 #: Share of the sessions that validates when no date is given.
@@ -50,7 +51,8 @@ class NeuralForecaster(Forecaster):
     After `fit`: ``network_``, ``market_`` (tickers trained on), ``history_`` (epoch, loss,
     val_loss, seconds since the start), ``prior_crps_`` (validation CRPS of the EWMA-t the network
     starts from), ``telemetry_`` (frame), ``first_losses_`` (of the first two steps),
-    ``fit_seconds_``, ``step_ms_``. Losses are CRPS in volatilities.
+    ``fit_seconds_``, ``step_ms_``, ``lr_``; with ``lr="auto"`` ``range_test_``. Losses are CRPS in
+    volatilities.
     """
 
     def __init__(
@@ -112,6 +114,11 @@ class NeuralForecaster(Forecaster):
             windows, train, settings.batch_size, settings.steps_per_epoch, self.seed
         )
         held_out = ValidationBatches(windows, validation, FORECAST_BATCH)
+        if settings.lr == "auto":
+            spent = build_network(settings, self.cell, statistics, self.seed)
+            self.range_test_ = range_test_on_windows(spent, windows, train, validation, self.seed)
+            self.network_.optimizer.learning_rate.assign(self.range_test_.chosen)
+        self.lr_ = float(self.network_.optimizer.learning_rate)
         telemetry = GradientTelemetry(_probe(windows, validation))
         log = StepLog()
         stop = Patience(settings.patience)

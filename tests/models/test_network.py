@@ -138,3 +138,20 @@ def test_units_follow_the_settings_and_else_the_amount_of_training_data():
     units = [build_network(free, "lstm", s).get_layer("recurrent").units for s in (small, large)]
     assert units == [default_units(1000), default_units(10**6)]
     assert units[0] < units[1]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "keras-lstm"])
+@pytest.mark.parametrize("bias", [-2.0, 3.5])
+def test_forget_gates_start_at_the_bias_asked_for(cell, bias):
+    network = build_network(SETTINGS.model_copy(update={"forget_bias": bias}), cell, STATISTICS)
+    started = network.get_layer("recurrent").get_weights()[2]
+    np.testing.assert_array_equal(started, np.repeat([0, bias, 0, 0], SETTINGS.units))
+
+
+def test_chrono_gates_start_with_memories_up_to_the_lookback():
+    settings = SETTINGS.model_copy(update={"forget_bias": "chrono", "units": 50})
+    started = build_network(settings, "lstm", STATISTICS).get_layer("recurrent").get_weights()[2]
+    memories = np.exp(started[50:100])
+    assert 1 <= memories.min() < 3
+    assert 12 < memories.max() <= SETTINGS.lookback - 1
+    np.testing.assert_array_equal(started[:50], -started[50:100])
