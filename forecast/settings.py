@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Cell = Literal["lstm", "keras-lstm", "gru", "simple-rnn"]
+Telemetry = Literal["economy", "standard", "full", "off"]
 Source = Literal["bundled", "csv", "yahoo", "sp500"]
 Calendar = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_]+$", max_length=12)]
 
@@ -117,8 +118,8 @@ class NetworkSettings(_Settings):
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout after the recurrent layer")
     forget_bias: Annotated[float, Field(ge=-20, le=20)] | Literal["chrono"] = Field(
         1.0,
-        description="bias the LSTMs' forget gates start with; chrono: memories from one session "
-        "to the lookback",
+        description="bias the LSTMs' forget gates start with, 1 keeps for 3.7 sessions; chrono: "
+        "memories from one session to the lookback",
     )
 
 
@@ -138,6 +139,12 @@ class TrainingSettings(_Settings):
     )
     seeds: int = Field(1, ge=1, le=100, description="networks trained per cell, one per seed")
     seed: int = Field(0, ge=0, lt=2**31, description="first seed")
+    telemetry: Telemetry = Field(
+        "standard", description="how much is measured of gradients and gates while training"
+    )
+    telemetry_every: int | None = Field(
+        None, ge=1, description="steps between two measurements (default: 50, 20 or 1 by preset)"
+    )
 
 
 class BacktestSettings(_Settings):

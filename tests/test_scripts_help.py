@@ -25,7 +25,7 @@ def asked(script, *arguments):
 
 
 @pytest.mark.parametrize(
-    "script", ["train.py", "evaluate.py", "predict.py", "report.py", "study.py"]
+    "script", ["train.py", "evaluate.py", "predict.py", "report.py", "study.py", "explain.py"]
 )
 def test_the_help_of_a_command_starts_without_any_slow_library(script):
     code, text, imported = asked(script, "--help")

@@ -17,6 +17,7 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
     audit,
     check,
     evaluate,
+    explain,
     fetch,
     local_app,
     predict,

@@ -78,8 +78,6 @@ def train_networks(
                 f"learning rate {network.lr_:.2g}; "
                 f"validation CRPS of the EWMA-t it starts from: {network.prior_crps_:.4f}"
             )
-            for what, why in network.left_out_.items():
-                terminal.line(f"  not measured: {what} ({why})")
             networks.setdefault(cell, []).append(network)
     return networks
 
@@ -95,6 +93,7 @@ def _facts(members: list[NeuralForecaster]) -> dict[str, Any]:
         "seeds": count,
         "lr": [m.lr_ for m in members],
         "first_losses": members[0].first_losses_,
+        "alerts": [{"seed": m.seed} | alert for m in members for alert in m.alerts_],
     }
 
 
@@ -108,22 +107,30 @@ def write_networks(
         for member in members:
             member.save(folder / "models" / f"{cell}-seed{member.seed}.keras")
             history.append(member.history_.assign(model=cell, seed=member.seed))
-            telemetry.append(member.telemetry_.assign(model=cell, seed=member.seed))
+            if member.telemetry_ is not None:
+                telemetry.append(member.telemetry_.assign(model=cell, seed=member.seed))
     history_frame = pd.concat(history, ignore_index=True)
-    telemetry_frame = pd.concat(telemetry, ignore_index=True)
     runs.write_settings(folder, settings)
     runs.write_frame(folder / "history.csv", history_frame)
-    runs.write_frame(folder / "telemetry.parquet", telemetry_frame)
     plots = folder / "plots"
     plots.mkdir()
     save(plot_loss(history_frame), plots / "loss.png")
-    save(plot_gradient_norms(telemetry_frame, settings.clip_norm), plots / "gradient_norms.png")
-    if (telemetry_frame["quantity"] == "state_gradient_norm").any():
-        save(plot_gradient_by_lag(telemetry_frame), plots / "gradient_by_lag.png")
+    if telemetry:
+        telemetry_frame = pd.concat(telemetry, ignore_index=True)
+        runs.write_frame(folder / "telemetry.parquet", telemetry_frame)
+        draw_telemetry(plots, telemetry_frame, settings.clip_norm)
     if settings.tensorboard:
         from forecast.telemetry.tensorboard import write_logs
 
-        write_logs(folder / "tensorboard", telemetry_frame, history_frame)
+        write_logs(folder / "tensorboard", telemetry_frame if telemetry else None, history_frame)
+
+
+def draw_telemetry(plots: Path, telemetry: pd.DataFrame, clip_norm: float) -> None:
+    """Draw what was measured of it: norms by step, gradients by lag."""
+    if (telemetry["quantity"] == "global_norm").any():
+        save(plot_gradient_norms(telemetry, clip_norm), plots / "gradient_norms.png")
+    if telemetry["quantity"].isin(("state_gradient_norm", "cell_gradient_norm")).any():
+        save(plot_gradient_by_lag(telemetry), plots / "gradient_by_lag.png")
 
 
 def say_comparison(networks: dict[str, list[NeuralForecaster]], terminal: Terminal) -> None:

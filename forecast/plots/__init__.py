@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecast.plots.fans import plot_fan, plot_fans
+    from forecast.plots.inside import plot_attribution, plot_gates, plot_memory
     from forecast.plots.scores import plot_pit, plot_reliability, plot_skill
     from forecast.plots.style import color_of, save
     from forecast.plots.training import plot_gradient_by_lag, plot_gradient_norms, plot_loss
@@ -16,9 +17,12 @@ _HOME = {
     "color_of": "style",
     "plot_fan": "fans",
     "plot_fans": "fans",
+    "plot_attribution": "inside",
+    "plot_gates": "inside",
     "plot_gradient_by_lag": "training",
     "plot_gradient_norms": "training",
     "plot_loss": "training",
+    "plot_memory": "inside",
     "plot_pit": "scores",
     "plot_reliability": "scores",
     "plot_skill": "scores",
@@ -27,11 +31,14 @@ _HOME = {
 
 __all__ = [
     "color_of",
+    "plot_attribution",
     "plot_fan",
     "plot_fans",
+    "plot_gates",
     "plot_gradient_by_lag",
     "plot_gradient_norms",
     "plot_loss",
+    "plot_memory",
     "plot_pit",
     "plot_reliability",
     "plot_skill",

@@ -1,25 +1,25 @@
 """The gates of an LSTM layer on a batch."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from forecast.layers import LSTM
+from forecast.telemetry.probe import twin_of
 
 #: Names of the gates in telemetry, by the symbols of the layer.
 NAMES = {"i": "input", "f": "forget", "g": "candidate", "o": "output"}
 
 
-def gate_values(
-    model: keras.Model, layer: keras.layers.RNN, x: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Gates (B, T, U) of `layer` on the inputs x of a functional model.
+def gate_values(model: keras.Model, layer: keras.layers.RNN, x: Any) -> dict[str, np.ndarray]:
+    """Gates and states (B, T, U) of an LSTM layer, ours or Keras's, in a functional model on x.
 
-    Keys are input, forget, candidate and output. Empty for layers other than
-    `forecast.layers.LSTM`, which do not show their gates.
+    Keys are input, forget, candidate, output, and h and c. Empty for other layers.
     """
-    if not isinstance(layer, LSTM):
+    if not isinstance(layer, keras.layers.LSTM):
         return {}
     inner = keras.Model(model.inputs, layer.input)
-    gates = layer(inner(keras.tree.flatten(x), training=False), return_gates=True)[-1]
-    return {name: ops.convert_to_numpy(gates[symbol]) for symbol, name in NAMES.items()}
+    sequences = inner(keras.tree.flatten(x), training=False)
+    traced = twin_of(layer)(sequences, return_gates=True)[-1]
+    return {NAMES.get(key, key): ops.convert_to_numpy(value) for key, value in traced.items()}

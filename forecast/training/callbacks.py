@@ -104,10 +104,7 @@ class ProgressReport(keras.callbacks.Callback):
         super().__init__()
         self.step, self.say, self.keep = step, say, keep
         self._validation = "validation CRPS …"
-
-    def set_telemetry(self, telemetry: GradientTelemetry) -> None:
-        """Take the gradient numbers from here."""
-        self._telemetry = telemetry
+        self.telemetry: GradientTelemetry | None = None  #: where the gradients' numbers come from
 
     def skip(self, steps: int, epochs: int) -> None:
         """Move the bar over what was done before a stop."""
@@ -117,15 +114,25 @@ class ProgressReport(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Show loss, validation CRPS and gradient norm beside the bar."""
-        norm = self._telemetry.headline.get("gradient_norm", float("nan"))
-        self.step(f"loss {(logs or {})['loss']:.4f} · {self._validation} · ‖gradient‖ {norm:.3f}")
+        words = f"loss {(logs or {})['loss']:.4f} · {self._validation}"
+        if self.telemetry and "gradient_norm" in self.telemetry.headline:
+            words += f" · ‖gradient‖ {self.telemetry.headline['gradient_norm']:.3f}"
+        self.step(words)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Say the epoch's line."""
         logs = logs or {}
         self._validation = f"validation CRPS {logs['val_loss']:.4f}"
-        self.keep({"epoch": epoch + 1, **logs, **self._telemetry.headline})
-        self.say(
-            f"  epoch {epoch + 1:>3}  loss {logs['loss']:.4f}  {self._validation}  "
-            + self._telemetry.describe()
-        )
+        figures = self.telemetry.headline if self.telemetry else {}
+        self.keep({"epoch": epoch + 1, **logs, **figures})
+        said = self.telemetry.describe() if self.telemetry else ""
+        self.say(f"  epoch {epoch + 1:>3}  loss {logs['loss']:.4f}  {self._validation}  {said}")
+        self._tell_news()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Say what telemetry found in the weights that were kept."""
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        for line in self.telemetry.news() if self.telemetry else []:
+            self.say(f"  ! {line}")

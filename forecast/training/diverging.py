@@ -71,7 +71,11 @@ def _forward(model: keras.Model, x: np.ndarray) -> str:
         return "the input features"
     for layer in model.layers:
         gates = gate_values(model, layer, x) if isinstance(layer, keras.layers.RNN) else {}
-        first = {k: _first_step(v) for k, v in gates.items() if not np.isfinite(v).all()}
+        first = {
+            k: _first_step(gates[k])
+            for k in NAMES.values()
+            if k in gates and not np.isfinite(gates[k]).all()
+        }
         if first:
             gate = min(first, key=lambda name: first[name])
             steps = next(iter(gates.values())).shape[1]

@@ -50,8 +50,9 @@ class NeuralForecaster(Forecaster):
 
     After `fit`: ``network_``, ``market_`` (tickers trained on), ``history_`` (epoch, loss,
     val_loss, seconds since the start), ``prior_crps_`` (validation CRPS of the EWMA-t the network
-    starts from), ``telemetry_`` (frame), ``first_losses_`` (of the first two steps),
-    ``fit_seconds_``, ``step_ms_``, ``lr_``; with ``lr="auto"`` ``range_test_``. Losses are CRPS in
+    starts from), ``telemetry_`` (frame, None when it is off), ``alerts_`` (what it found wrong),
+    ``first_losses_`` (of the first two steps), ``fit_seconds_``, ``step_ms_``, ``lr_``; with
+    ``lr="auto"`` ``range_test_``. Losses are CRPS in
     volatilities.
     """
 
@@ -105,35 +106,25 @@ class NeuralForecaster(Forecaster):
         """Train and keep what `fit` promises; return the seconds that were spent before a stop."""
         settings = self.settings
         keras.utils.set_random_seed(self.seed)
-        if settings.from_pretrained:
-            self.network_ = fine_tunable(settings, self.seed)
-        else:
-            statistics = feature_statistics(windows, train[1])
-            self.network_ = build_network(settings, self.cell, statistics, self.seed)
+        self.network_ = self._network(windows, train[1])
         batches = TrainingBatches(
             windows, train, settings.batch_size, settings.steps_per_epoch, self.seed
         )
         held_out = ValidationBatches(windows, validation, FORECAST_BATCH)
-        if settings.lr == "auto":
-            spent = build_network(settings, self.cell, statistics, self.seed)
-            self.range_test_ = range_test_on_windows(spent, windows, train, validation, self.seed)
-            self.network_.optimizer.learning_rate.assign(self.range_test_.chosen)
-        self.lr_ = float(self.network_.optimizer.learning_rate)
-        telemetry = GradientTelemetry(_probe(windows, validation))
+        self._choose_rate(windows, train, validation)
+        telemetry = self._telemetry(windows, validation)
         log = StepLog()
         stop = Patience(settings.patience)
-        callbacks = [
-            FiniteGuard(batches),
-            log,
-            stop,
-            telemetry,
-        ]  # telemetry last: it looks at the restored weights
+        callbacks = [FiniteGuard(batches), log, stop]
+        parts: dict[str, Stateful] = {"log": log, "patience": stop}
+        if telemetry:  # after these: it looks at the restored weights
+            callbacks.append(telemetry)
+            parts["telemetry"] = telemetry
         if self.report:
-            self.report.set_telemetry(telemetry)
+            self.report.telemetry = telemetry
             callbacks.append(self.report)
         done, epochs = 0, settings.epochs
         if self.checkpoint:
-            parts: dict[str, Stateful] = {"log": log, "patience": stop, "telemetry": telemetry}
             saved = Checkpoint(self.checkpoint, self._key(windows, train, validation), parts)
             callbacks.append(saved)
             done, epochs = saved.epochs_done, saved.epochs_done if saved.finished else epochs
@@ -151,14 +142,37 @@ class NeuralForecaster(Forecaster):
                 verbose=0,
             )
         finally:
-            telemetry.close()
+            if telemetry:
+                telemetry.close()
         self.history_ = log.history
         self.prior_crps_ = prior_crps(held_out)
-        self.telemetry_ = telemetry.frame
-        self.left_out_ = telemetry.left_out
+        self.telemetry_ = telemetry.frame if telemetry else None
+        self.left_out_ = telemetry.left_out if telemetry else {}
+        self.alerts_ = [alert._asdict() for alert in telemetry.alerts] if telemetry else []
         self.first_losses_ = log.first_losses
         self.step_ms_ = log.step_ms
         return log.earlier
+
+    def _network(self, windows: Windows, last_origin: int) -> keras.Model:
+        if self.settings.from_pretrained:
+            return fine_tunable(self.settings, self.seed)
+        statistics = feature_statistics(windows, last_origin)
+        return build_network(self.settings, self.cell, statistics, self.seed)
+
+    def _choose_rate(
+        self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]
+    ) -> None:
+        if self.settings.lr == "auto":
+            spent = self._network(windows, train[1])
+            self.range_test_ = range_test_on_windows(spent, windows, train, validation, self.seed)
+            self.network_.optimizer.learning_rate.assign(self.range_test_.chosen)
+        self.lr_ = float(self.network_.optimizer.learning_rate)
+
+    def _telemetry(self, windows: Windows, origins: tuple[int, int]) -> GradientTelemetry | None:
+        preset, every = self.settings.telemetry, self.settings.telemetry_every
+        if preset == "off":
+            return None
+        return GradientTelemetry(preset, every, _probe(windows, origins), say=None)
 
     def _key(self, windows: Windows, *origins: tuple[int, int]) -> str:
         """What the training is: settings that change it, and every number it sees."""

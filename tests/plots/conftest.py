@@ -90,6 +90,8 @@ def make_telemetry():
                 )
                 fit = {"layer": model, "quantity": "gradient_decay", "value": [rho]}
                 frames.append({"model": model, "step": epoch * 20, "epoch": epoch} | fit)
+                far = {"layer": model, "quantity": "memory_sessions", "value": [-1 / np.log(rho)]}
+                frames.append({"model": model, "step": epoch * 20, "epoch": epoch} | far)
         return pd.concat([pd.DataFrame(frame) for frame in frames], ignore_index=True)
 
     return make

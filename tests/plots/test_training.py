@@ -84,7 +84,6 @@ def test_gradient_by_lag_starts_at_one_and_shows_first_and_last_epoch(make_telem
     assert sum(to_rgb(before.get_color())) > sum(to_rgb(after.get_color()))
     assert ax.get_yscale() == "log"
     assert ax.get_xlabel() == "lag (sessions before the loss)"
-    # −1/ln 0.9 = 9.49
     assert legend_of(ax)[0] == "gru: ρ = 0.900, memory 9.5 sessions"
 
 
@@ -110,7 +109,16 @@ def test_layers_of_one_model_have_a_curve_each(make_telemetry):
 def test_a_gradient_that_does_not_decay_has_no_memory_horizon(make_telemetry):
     frame = make_telemetry(["gru"])
     frame.loc[frame["quantity"] == "gradient_decay", "value"] = 1.02
+    frame.loc[frame["quantity"] == "memory_sessions", "value"] = np.inf
     assert legend_of(plot_gradient_by_lag(frame))[0] == "gru: ρ = 1.020, does not decay"
+
+
+def test_the_memory_of_an_lstm_is_its_cell_state(make_telemetry):
+    frame = make_telemetry(["lstm"])
+    states = frame["quantity"] == "state_gradient_norm"
+    cells = frame[states].assign(quantity="cell_gradient_norm", value=lambda f: f["value"] ** 0.5)
+    after = plot_gradient_by_lag(pd.concat([frame, cells])).get_lines()[-1]
+    np.testing.assert_allclose(after.get_ydata(), 0.95 ** (np.arange(80) / 2))
 
 
 def test_without_a_fitted_decay_the_legend_names_the_model_alone(make_telemetry):
@@ -125,7 +133,7 @@ def test_telemetry_without_the_quantity_is_refused_with_what_there_is(make_telem
         plot_gradient_norms(frame[frame["quantity"] == "norm"])
     with pytest.raises(ValueError, match="no value of 'state_gradient_norm'"):
         plot_gradient_by_lag(frame[frame["quantity"] == "norm"])
-    with pytest.raises(ValueError, match="every gradient at lag 0 is zero or not finite"):
+    with pytest.raises(ValueError, match="every gradient is zero or not finite"):
         plot_gradient_by_lag(frame.assign(value=0.0))
 
 

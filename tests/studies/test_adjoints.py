@@ -20,7 +20,7 @@ def random_weights(model):
 
 def test_gradients_at_the_states_are_those_the_fused_backward_pass_shows(batch):
     layer = LSTM(3, name="recurrent")
-    monitor = Monitor(every=1)
+    monitor = Monitor()
     layer.attach(monitor)
     model = network(layer, keras.layers.Dense(1), batch)
     random_weights(model)

@@ -64,10 +64,12 @@ def test_the_share_counts_steps_also_where_several_are_one_call():
     halves = [np.linalg.norm(gradient_norms(model, X[k : k + 3], Y[k : k + 3])) for k in (0, 3)]
     between = float(np.mean(halves))
     model.compile(keras.optimizers.SGD(1e-9, global_clipnorm=between), "mse", steps_per_execution=2)
-    tap = GradientTap()
+    tap = GradientTap(ring=4)
     tap.open(model.optimizer, model.trainable_variables)
     model.fit(X, Y, batch_size=3, shuffle=False, verbose=0)
     assert tap.take_clipped_share() == 0.5
+    np.testing.assert_allclose(tap.take(), halves, rtol=1e-5)
+    assert not len(tap.take())
 
 
 @pytest.mark.parametrize("make", [keras.optimizers.SGD, keras.optimizers.Adam])
@@ -103,3 +105,24 @@ def test_a_weight_without_a_gradient_has_norm_zero_and_the_rest_is_measured():
 
 def test_closing_what_was_never_opened_does_nothing():
     GradientTap().close()
+
+
+@pytest.mark.parametrize("limit", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_every_way_of_clipping_is_counted(limit):
+    for value, share in ((1e-6, 1.0), (1e6, 0.0)):
+        tap = tapped_step(small_model(keras.optimizers.SGD(**{limit: value})))
+        assert tap.clips
+        assert tap.take_clipped_share() == share
+
+
+def test_what_cannot_be_measured_is_named_and_the_step_is_taken(monkeypatch):
+    def fail(self, grads):
+        raise TypeError("no norms today")
+
+    monkeypatch.setattr(GradientTap, "_measure", fail)
+    watched, alone = small_model("sgd"), small_model("sgd")
+    tap = tapped_step(watched)
+    alone.train_on_batch(X, Y)
+    assert tap.failed == "TypeError: no norms today"
+    for a, b in zip(watched.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
