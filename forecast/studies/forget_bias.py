@@ -62,7 +62,9 @@ def _learn_prices(unit: Unit) -> pd.DataFrame:
     from forecast.telemetry.quantities import memory
 
     network = trained(unit["seed"], forget_bias=unit["bias"], epochs=unit["epochs"])
-    frame = network.telemetry_[network.telemetry_["quantity"] == "state_gradient_norm"]
+    frame = network.telemetry_
+    assert frame is not None  # it is on unless a setting says otherwise
+    frame = frame[frame["quantity"] == "state_gradient_norm"]
     by_epoch = frame.sort_values("lag_sessions").groupby("epoch")["value"].apply(np.array)
     before, after = memory(by_epoch.iloc[0]), memory(by_epoch.iloc[-1])
     taken = int(network.history_["val_loss"].argmin() + 1) * network.settings.steps_per_epoch
