@@ -45,7 +45,7 @@ def prepare(settings: Settings, terminal: Terminal) -> Prepared:
     notes = [*render_repairs(repairs), *short]
     days = panel.sessions
     terminal.heading(
-        f"Prices: {settings.source}, {len(panel.tickers)} tickers "
+        f"Prices: {settings.source}, {len(panel.tickers)} ticker{'s' * (len(panel.tickers) > 1)} "
         f"({_some(panel.tickers)}), {len(days)} sessions {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
     )
     for note in notes or ["nothing had to be repaired"]:

@@ -47,6 +47,12 @@ def score_into(
     card.write(folder)
     runs.write_json(folder / "metrics.json", metrics)
     draw_scores(folder / "plots", card)
+    left = len(backtest.cutoffs) - card.means["origins"].max()
+    if left:
+        terminal.line(
+            f"  {left:,} of {len(backtest.cutoffs):,} origins are not scored: a model had too "
+            "little history there"
+        )
     say_verdicts(card, panel.scale, terminal)
 
 

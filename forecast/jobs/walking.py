@@ -46,8 +46,8 @@ def once(
     cutoffs = fold.cutoffs(panel)
     horizons = settings.scored_horizons
     terminal.heading(
-        f"Walking forward: {len(cutoffs):,} origins, horizons {', '.join(map(str, horizons))} "
-        "sessions, no refit"
+        f"Walking forward: {len(cutoffs):,} origins, {', '.join(map(str, horizons))} sessions "
+        "ahead, no refit"
     )
     terminal.line(f"  fold 1 of 1: {fold}")
     baselines = {name: BASELINES[name]().fit(panel, prepared.until) for name in BASELINES}

@@ -195,16 +195,17 @@ class NeuralForecaster(Forecaster):
         windows = build_windows(panel, self.settings, self.market_)
         session, ticker = panel.locate(cutoffs)
         cover, row, place = windows.covering(ticker, session)
-        parts = [
-            self.network_.predict_on_batch(windows.inputs(cover[k : k + FORECAST_BATCH]))
-            for k in range(0, len(cover), FORECAST_BATCH)
-        ]
-        parameters = np.concatenate(parts)[row, place]  # (N, K, 4)
+        # batches of one size, so that the network is traced once; the last repeats a window
+        parts = -(-len(cover) // FORECAST_BATCH)
+        even = np.minimum(np.arange(-(-len(cover) // parts) * parts), len(cover) - 1)
+        batches = np.split(cover[even], parts)
+        each = [self.network_.predict_on_batch(windows.inputs(batch)) for batch in batches]
+        parameters = np.concatenate(each)[row, place]  # (N, K, 4)
         parameters = at_horizons(parameters, self.settings.learned_horizons, horizons)
-        scale = windows.scale(ticker, session, horizons)
-        result = quantiles(parameters, levels) * scale[..., None]  # (N, H, Q)
+        scale = windows.scale(ticker, session, horizons).astype(np.float32)
+        result = quantiles(parameters.astype(np.float32), levels) * scale[..., None]  # (N, H, Q)
         result[place < 0] = np.nan
-        return result.astype(np.float32)
+        return result
 
     def save(self, path: Any) -> None:
         """Write the network as a ``.keras`` file."""

@@ -80,22 +80,24 @@ def _check_lengths(panel: Panel, settings: WindowSettings, splits: Splits) -> No
     purge = settings.horizon
     training = splits.train[1] - settings.lookback + 1
     if training < MIN_TRAINING_SESSIONS:
+        alone = settings.test_start and not settings.validation_start
+        flag = "--test-start" if alone else "--validation-start"
         need = settings.lookback + purge + MIN_TRAINING_SESSIONS
         have = splits.train[1] + purge + 1
         raise InputError(
             f"{have} sessions before validation; lookback {settings.lookback} + horizon {purge} + "
-            f"{MIN_TRAINING_SESSIONS} training sessions need {need}: choose a later "
-            f"--validation-start, an earlier --start or a shorter --lookback."
+            f"{MIN_TRAINING_SESSIONS} training sessions need {need}: choose a later {flag}, an "
+            "earlier --start or a shorter --lookback."
         )
-    for name, (first, last), flag in (
-        ("validation", splits.validation, "--test-start"),
-        ("test", splits.test, "--end"),
+    for name, (first, last), remedy in (
+        ("validation", splits.validation, "an earlier --validation-start, a later --test-start"),
+        ("test", splits.test, "an earlier --test-start, a later --end"),
     ):
         if last - first + 1 < 2 * purge:
             raise InputError(
                 f"the {name} part has {max(last - first + 1, 0)} sessions with a known outcome "
-                f"after the purge of {purge}; at least {2 * purge} are needed: choose a later "
-                f"{flag} or a shorter --horizon."
+                f"after the purge of {purge}; at least {2 * purge} are needed: choose "
+                f"{remedy} or a shorter --horizon."
             )
 
 

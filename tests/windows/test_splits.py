@@ -109,6 +109,9 @@ def test_too_little_before_validation_is_told_with_the_arithmetic(panel):
         r"need 295: choose a later --validation-start, .* or a shorter --lookback",
     ):
         make_splits(panel, chosen)
+    alone = window_settings(test_start=panel.sessions[300].date())
+    with pytest.raises(InputError, match=r"need 295: choose a later --test-start, an earlier --st"):
+        make_splits(panel, alone)
     enough = window_settings(validation_start=panel.sessions[295].date())
     assert make_splits(panel, enough).train[1] == 289
 
@@ -116,8 +119,8 @@ def test_too_little_before_validation_is_told_with_the_arithmetic(panel):
 @pytest.mark.parametrize(
     ("validation", "test", "message"),
     [
-        (600, 614, "the validation part has 9 sessions .* choose a later --test-start"),
-        (600, 886, "the test part has 9 sessions .* choose a later --end or a shorter --horizon"),
+        (600, 614, "the validation part has 9 sessions .* --validation-start, a later --test-s"),
+        (600, 886, "the test part has 9 sessions .* an earlier --test-start, a later --end or a"),
         (600, 604, "the validation part has 0 sessions"),
     ],
 )
