@@ -22,6 +22,10 @@ from forecast.settings import Settings
 LATEST = "latest"
 
 
+#: What commands read of a run's manifest.
+MANIFEST_KEYS = ("data", "splits", "backtest", "seeds", "files")
+
+
 def draft_of(target: Path) -> Path:
     """The hidden folder in which the run `target` is made."""
     return target.with_name(f".{target.name}.partial")
@@ -121,6 +125,18 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}; train the run again.") from error
+
+
+def read_manifest(run: Path) -> dict[str, Any]:
+    """Read the manifest of a run; raises InputError when it lacks what commands read of it."""
+    manifest: dict[str, Any] = read_json(run / "manifest.json")
+    missing = [key for key in MANIFEST_KEYS if key not in manifest]
+    if missing:
+        raise InputError(
+            f"the manifest of {run} has no {', '.join(missing)}: the run was written by another "
+            "version of forecast. Train it again, or use the version that wrote it."
+        )
+    return manifest
 
 
 def write_settings(folder: Path, settings: Settings) -> None:

@@ -171,3 +171,14 @@ def test_a_file_name_for_a_ticker_holds_no_sign_that_means_something(ticker, ste
 def test_no_two_tickers_share_a_file_name():
     tickers = ["A B", "A_B", "A/B", "A" * 60, "A" * 61, "A" * 62, "é", "è"]
     assert len({runs.file_stem(ticker) for ticker in tickers}) == len(tickers)
+
+
+def test_a_run_of_another_version_is_told_by_what_its_manifest_lacks(tmp_path):
+    run = finish(tmp_path, "old")
+    with pytest.raises(
+        InputError, match=r"has no data, splits, backtest, seeds: .* Train it again"
+    ):
+        runs.read_manifest(run)
+    whole = {key: {} for key in runs.MANIFEST_KEYS}
+    runs.write_json(run / "manifest.json", whole)
+    assert runs.read_manifest(run) == whole

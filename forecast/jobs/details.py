@@ -24,7 +24,7 @@ _GROUPS = {"ticker": "ticker", "year": "year of the cutoff", "regime": "volatili
 
 def show_scores(run: Path, terminal: Terminal) -> None:
     """Print the verdicts of a run and all tables behind them; InputError if a file is missing."""
-    data = runs.read_json(run / "manifest.json")["data"]
+    data = runs.read_manifest(run)["data"]
     card, unit = Scorecard.read(run), crps_unit(data["scale"])
     say_verdicts(card, data["scale"], terminal)
     for _, means in card.means.groupby("h"):

@@ -48,7 +48,7 @@ def open_run(run: Path, terminal: Terminal) -> tuple[Settings, Prepared, dict[st
     """Settings, prices and networks of a run; InputError when the prices are not the same."""
     settings = runs.read_settings(run)
     prepared = prepare(settings, terminal)
-    if prepared.panel.sha256 != runs.read_json(run / "manifest.json")["data"]["sha256"]:
+    if prepared.panel.sha256 != runs.read_manifest(run)["data"]["sha256"]:
         raise InputError(
             f"the prices from source {settings.source} are not those the run was trained on "
             "(other SHA-256): its test scores would not be comparable; train again."

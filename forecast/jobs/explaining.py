@@ -76,7 +76,7 @@ def explain(run: Path, ticker: str | None, span: Span, terminal: Terminal) -> Pa
     or a lag that there is not.
     """
     settings = runs.read_settings(run)
-    manifest = runs.read_json(run / "manifest.json")
+    manifest = runs.read_manifest(run)
     lags = check_lags(span.lags, settings.lookback)
     trained_on = tuple(manifest["data"]["tickers"])
     ticker = ticker or trained_on[0]

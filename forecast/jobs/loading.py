@@ -19,7 +19,7 @@ def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
 
     Raises InputError when a file is missing, was changed, or does not load.
     """
-    manifest = runs.read_json(run / "manifest.json")
+    manifest = runs.read_manifest(run)
     until = pd.Timestamp(manifest["splits"]["validation"]["first"]).date()
     market = manifest["data"]["tickers"]
     networks: dict[str, Ensemble] = {}

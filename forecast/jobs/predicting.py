@@ -91,7 +91,7 @@ def newest_prices(
     Without `tickers` all that the run was trained on are forecast. Raises InputError for a ticker
     that the source does not have.
     """
-    trained = tuple(runs.read_json(run / "manifest.json")["data"]["tickers"])
+    trained = tuple(runs.read_manifest(run)["data"]["tickers"])
     # the tickers trained on are the network's market, so they are read whatever is asked for
     both = tuple(dict.fromkeys([*trained, *tickers]))
     panel, repairs = load_prices(settings.model_copy(update={"tickers": both, "end": None}))

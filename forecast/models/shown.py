@@ -1,5 +1,6 @@
 """Forecasters that are shown less than the whole panel: what they need becomes visible."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -10,64 +11,68 @@ from forecast.models.base import LEVELS, Forecaster
 from forecast.prices.panel import Panel
 
 
-class Alone(Forecaster):
-    """A fitted forecaster that sees each ticker without the others."""
+class _InParts(Forecaster):
+    """Forecasts some cutoffs after the other, each part by a model and from a panel of its own."""
 
+    @abstractmethod
+    def parts(
+        self, panel: Panel, cutoffs: pd.DataFrame
+    ) -> Iterator[tuple[Forecaster, Panel, np.ndarray]]:
+        """Yield who forecasts from what, and the row numbers of the cutoffs."""
+
+    def forecast(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+    ) -> np.ndarray:
+        """Return quantiles (N, H, Q), made part by part."""
+        result = np.empty((len(cutoffs), len(horizons), len(levels)), np.float32)
+        for model, shown, rows in self.parts(panel, cutoffs):
+            result[rows] = model.forecast(shown, cutoffs.iloc[rows], horizons, levels)
+        return result
+
+
+class _Shown(_InParts):
     def __init__(self, model: Forecaster) -> None:
         self.model = model
         self.name = model.name
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
-        """Fit the forecaster, on all tickers."""
+        """Fit the forecaster, on all tickers and all the past."""
         self.model.fit(panel, until)
         return self
 
-    def forecast(
-        self,
-        panel: Panel,
-        cutoffs: pd.DataFrame,
-        horizons: tuple[int, ...],
-        levels: np.ndarray = LEVELS,
-    ) -> np.ndarray:
-        """Return quantiles (N, H, Q), each from a panel of its ticker alone."""
-        result = np.empty((len(cutoffs), len(horizons), len(levels)), np.float32)
-        for ticker, rows in _places(cutoffs["unique_id"].astype(str).to_numpy()):
-            one = panel.select([ticker])
-            result[rows] = self.model.forecast(one, cutoffs.iloc[rows], horizons, levels)
-        return result
+
+class Alone(_Shown):
+    """A fitted forecaster that sees each ticker without the others."""
+
+    def parts(
+        self, panel: Panel, cutoffs: pd.DataFrame
+    ) -> Iterator[tuple[Forecaster, Panel, np.ndarray]]:
+        """Yield the rows of each ticker with a panel of it alone."""
+        for ticker, rows in _by_ticker(cutoffs):
+            yield self.model, panel.select([ticker]), rows
 
 
-class Recent(Forecaster):
+class Recent(_Shown):
     """A fitted forecaster that sees the last `sessions` sessions up to each cutoff, no more."""
 
     def __init__(self, model: Forecaster, sessions: int) -> None:
-        self.model = model
+        super().__init__(model)
         self.sessions = sessions
-        self.name = model.name
 
-    def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
-        """Fit the forecaster, on all the past."""
-        self.model.fit(panel, until)
-        return self
-
-    def forecast(
-        self,
-        panel: Panel,
-        cutoffs: pd.DataFrame,
-        horizons: tuple[int, ...],
-        levels: np.ndarray = LEVELS,
-    ) -> np.ndarray:
-        """Return quantiles (N, H, Q), each from a panel that ends at its cutoff."""
-        result = np.empty((len(cutoffs), len(horizons), len(levels)), np.float32)
-        session, _ = panel.locate(cutoffs)
-        for end, rows in _places(session):
+    def parts(
+        self, panel: Panel, cutoffs: pd.DataFrame
+    ) -> Iterator[tuple[Forecaster, Panel, np.ndarray]]:
+        """Yield the rows of each cutoff with a panel that ends there."""
+        for end, rows in _places(panel.locate(cutoffs)[0]):
             days = panel.sessions[max(end + 1 - self.sessions, 0) : end + 1]
-            recent = panel.select(start=days[0], end=days[-1])
-            result[rows] = self.model.forecast(recent, cutoffs.iloc[rows], horizons, levels)
-        return result
+            yield self.model, panel.select(start=days[0], end=days[-1]), rows
 
 
-class ByTicker(Forecaster):
+class ByTicker(_InParts):
     """One fitted forecaster for each ticker: `models` by ticker."""
 
     def __init__(self, models: dict[str, Forecaster]) -> None:
@@ -80,19 +85,16 @@ class ByTicker(Forecaster):
             model.fit(panel, until)
         return self
 
-    def forecast(
-        self,
-        panel: Panel,
-        cutoffs: pd.DataFrame,
-        horizons: tuple[int, ...],
-        levels: np.ndarray = LEVELS,
-    ) -> np.ndarray:
-        """Return quantiles (N, H, Q), each by the forecaster of its ticker."""
-        result = np.empty((len(cutoffs), len(horizons), len(levels)), np.float32)
-        for ticker, rows in _places(cutoffs["unique_id"].astype(str).to_numpy()):
-            model = self.models[ticker]
-            result[rows] = model.forecast(panel, cutoffs.iloc[rows], horizons, levels)
-        return result
+    def parts(
+        self, panel: Panel, cutoffs: pd.DataFrame
+    ) -> Iterator[tuple[Forecaster, Panel, np.ndarray]]:
+        """Yield the rows of each ticker with the forecaster of it."""
+        for ticker, rows in _by_ticker(cutoffs):
+            yield self.models[ticker], panel, rows
+
+
+def _by_ticker(cutoffs: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    return _places(cutoffs["unique_id"].astype(str).to_numpy())
 
 
 def _places(keys: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:

@@ -1,6 +1,6 @@
 """When to look inside a training step: two functions of one model, one that measures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -21,8 +21,6 @@ class SampledSteps(keras.callbacks.Callback):
     Args:
         monitors: what is attached to the layers of the model.
         every: steps between two looks.
-        watch: is called with True and False before steps that are, or are not, looked at; for
-            what else is to be traced into the measuring function alone.
 
     Raises ValueError when `every` is no whole number from 1 on.
     """
@@ -31,7 +29,6 @@ class SampledSteps(keras.callbacks.Callback):
         self,
         monitors: Sequence[Monitor],
         every: int = 10,
-        watch: Callable[[bool], None] = lambda watching: None,
     ) -> None:
         super().__init__()
         if type(every) is not int or every < 1:
@@ -39,7 +36,7 @@ class SampledSteps(keras.callbacks.Callback):
                 f"SampledSteps received every={every!r}. Expected a whole number, 1 or more: "
                 "every=1 looks at each step, every=10 at one in ten."
             )
-        self.monitors, self.every, self.watch = monitors, every, watch
+        self.monitors, self.every = monitors, every
         self._functions: dict[bool, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -64,5 +61,4 @@ class SampledSteps(keras.callbacks.Callback):
     def _take(self, look: bool) -> None:
         for monitor in self.monitors:
             monitor.watching = look
-        self.watch(look)
         self.model.train_function = self._functions[look]
