@@ -11,6 +11,7 @@ from forecast.evaluation.conformal import _density, conformal, track
 from forecast.evaluation.scores import scores, summary
 from forecast.models.base import LEVELS
 from forecast.models.baselines.ewma import EwmaT
+from forecast.windows.features import ewma_volatility, log_returns
 
 HORIZONS = (1, 5)
 
@@ -87,6 +88,20 @@ def test_the_tracked_shift_equals_a_plain_loop_over_all_past_errors():
         for n in np.flatnonzero(session == now):
             bands[n] = sorted(quantiles[n] + shift)
     np.testing.assert_allclose(got, np.array([bands[n] for n in range(90)]), rtol=1e-12)
+
+
+def test_errors_that_overlap_move_a_far_horizon_more_slowly(panel):
+    cutoffs = make_cutoffs(panel, panel.sessions[100], panel.sessions[140])
+    far = walk_forward({"low": EwmaT()}, panel, cutoffs, (4, 16))
+    far.quantiles["low"] -= 10  # every outcome is above every quantile
+    moved = conformal(far, panel, rate=0.01).quantiles["low+conformal"] - far.quantiles["low"]
+    session, ticker = panel.locate(cutoffs)
+    sigma = ewma_volatility(log_returns(panel)).to_numpy()[session, ticker]
+    for k, h in enumerate((4, 16)):
+        known = np.maximum(session - 100 - h + 1, 0)  # dates whose outcome is known
+        shift = known[:, None] * LEVELS * 0.01 / _density(LEVELS) / np.sqrt(h)
+        assert shift.max() > 0
+        np.testing.assert_allclose(moved[:, k] / (sigma * np.sqrt(h))[:, None], shift, atol=1e-3)
 
 
 def test_origins_without_a_forecast_stay_without(backtest, panel):
