@@ -18,6 +18,7 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
     check,
     evaluate,
     explain,
+    export,
     fetch,
     local_app,
     predict,

@@ -1,6 +1,6 @@
 """Recurrent layers one can look into."""
 
-from forecast.layers.lstm import LSTM
+from forecast.layers.lstm import LSTM, plain_loop
 from forecast.layers.lstm_cell import ABLATIONS, ChronoBias, ConstantGateBias, LSTMCell
 from forecast.layers.monitor import Monitor, Reading
 
@@ -12,4 +12,5 @@ __all__ = [
     "LSTMCell",
     "Monitor",
     "Reading",
+    "plain_loop",
 ]

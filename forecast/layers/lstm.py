@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -13,6 +14,24 @@ from forecast.layers.lstm_cell import check_bias, step
 from forecast.layers.monitor import Monitor
 
 GATES = ("i", "f", "g", "o")
+_PLAIN = ContextVar("plain", default=False)
+
+
+@contextmanager
+def plain_loop() -> Iterator[None]:
+    """Let every `LSTM` that is traced within take Keras's own loop, whatever its options.
+
+    The fused loop is a program of XLA, which ONNX and other formats cannot hold. The weights and
+    the numbers are the same:
+
+        with plain_loop():
+            model.export("model.onnx", format="onnx")
+    """
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
 
 
 # A subclass of the public Keras layer, so that arguments, weights, dropout masks, statefulness and
@@ -151,6 +170,7 @@ class LSTM(keras.layers.LSTM):
         """Name the option that rules the fused loop out, if one does."""
         squash, gate = self.activation, self.recurrent_activation
         reasons = {
+            "plain_loop()": _PLAIN.get(),
             f"activation={_name(squash)}": squash is not keras.activations.tanh,
             f"recurrent_activation={_name(gate)}": gate is not keras.activations.sigmoid,
             f"recurrent_dropout={self.recurrent_dropout}": self.recurrent_dropout > 0,

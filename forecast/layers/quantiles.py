@@ -18,7 +18,7 @@ BOUNDS = (2.0, 0.8, 0.7)
 TRAINING_LEVELS = tuple(round(0.05 + 0.1 * k, 2) for k in range(10))
 
 
-def _prior_arcsinh(levels: np.ndarray) -> np.ndarray:
+def prior_arcsinh(levels: np.ndarray) -> np.ndarray:
     """arcsinh of the prior's quantiles: Student-t(5) scaled to variance 1 (Q,)."""
     unit = ((PRIOR_DF - 2) / PRIOR_DF) ** 0.5
     return np.arcsinh(stats.t.ppf(levels, PRIOR_DF) * unit)
@@ -33,7 +33,7 @@ def quantiles(parameters: np.ndarray, levels: np.ndarray) -> np.ndarray:
     Computed in the precision of `parameters`: single is ten times as fast.
     """
     location, log_scale, skew, log_tail = np.moveaxis(parameters[..., None], -2, 0)
-    prior = _prior_arcsinh(levels).astype(parameters.dtype)
+    prior = prior_arcsinh(levels).astype(parameters.dtype)
     bent = np.sinh(np.exp(log_tail) * prior + skew) - np.sinh(skew)
     return location + np.exp(log_scale) * bent
 
@@ -41,16 +41,20 @@ def quantiles(parameters: np.ndarray, levels: np.ndarray) -> np.ndarray:
 def at_horizons(
     parameters: np.ndarray, learned: tuple[int, ...], horizons: tuple[int, ...]
 ) -> np.ndarray:
-    """Parameters (N, H, 4) at any `horizons`, linear in log h between the K `learned` ones.
+    """Parameters (N, H, 4) at any `horizons` from those (N, K, 4) at the `learned` ones."""
+    mix = mixing(learned, horizons).astype(parameters.dtype)
+    return np.einsum("hk,nkp->nhp", mix, parameters)
 
-    Takes parameters (N, K, 4). Raises ValueError for a horizon outside the learned range.
+
+def mixing(learned: tuple[int, ...], horizons: tuple[int, ...]) -> np.ndarray:
+    """Weights (H, K) of the `learned` horizons in each of `horizons`, linear in log h.
+
+    Raises ValueError for a horizon outside the learned range.
     """
     if min(horizons) < learned[0] or max(horizons) > learned[-1]:
         raise ValueError(f"horizons {horizons} reach outside the learned {learned} (sessions)")
     grid, wanted = np.log(learned), np.log(horizons)
-    unit = np.eye(len(learned))
-    mix = np.stack([np.interp(wanted, grid, row) for row in unit], axis=-1)  # (H, K)
-    return np.einsum("hk,nkp->nhp", mix.astype(parameters.dtype), parameters)
+    return np.stack([np.interp(wanted, grid, row) for row in np.eye(len(learned))], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="forecast")
@@ -114,7 +118,7 @@ class QuantileCRPS(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the CRPS of each target (B, O, K)."""
         levels = np.array(self.levels, np.float32)
-        return _crps(y_true, y_pred, levels, _prior_arcsinh(levels).astype(np.float32))
+        return _crps(y_true, y_pred, levels, prior_arcsinh(levels).astype(np.float32))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -3,13 +3,14 @@
 import json
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import yaml
 from utilsforecast.evaluation import evaluate as utils_evaluate
 from utilsforecast.losses import coverage, mae
 
-from forecast import runs
+from forecast import load_prices, runs, window_arrays
 from forecast.cli import main
 from forecast.models.baselines import BASELINES
 from forecast.prices import next_sessions
@@ -240,3 +241,19 @@ def test_a_yaml_file_gives_the_settings_and_flags_go_over_it(run_forecast, capsy
     assert "CRPS (value, lower is better)" in said
     frame = pd.read_parquet(tmp_path / "cold" / "forecasts.parquet")
     assert (frame["gru-lo-90"] < 0).any()
+
+
+def test_an_exported_network_is_fed_as_its_card_says(trained, run_forecast, capsys, tmp_path):
+    printed = run_forecast(capsys, "export", trained, "--out", tmp_path)
+    assert printed == f"{tmp_path / 'lstm.onnx'}\n"
+    card = runs.read_json(tmp_path / "lstm.json")
+    settings = runs.read_settings(trained)
+    arrays = window_arrays(load_prices(settings)[0], settings, "test")
+    assert list(arrays.x.shape[1:]) == card["inputs"]["features"]["shape"][1:]
+    assert len(card["inputs"]["features"]["features"]) == arrays.x.shape[2]
+    fed = {"features": arrays.x, "volatility": arrays.scale[:, 0]}
+    (log_returns,) = onnxruntime.InferenceSession(tmp_path / "lstm.onnx").run(None, fed)
+    levels, horizons = card["output"]["levels"], card["output"]["horizons_sessions"]
+    assert log_returns.shape == (len(arrays.x), len(horizons), len(levels))
+    below = log_returns[:, 0, levels.index(0.1)] > arrays.y[:, 0] * arrays.scale[:, 0]
+    assert 0.02 < below.mean() < 0.3

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from forecast.layers import LSTM
+from forecast.layers import LSTM, plain_loop
 
 ROWS, STEPS, FEATURES, UNITS = 4, 6, 4, 5
 
@@ -173,3 +173,18 @@ def test_weights_and_config_of_keras_can_be_taken_over(assert_close, tolerance, 
     back.build(x.shape)
     back.set_weights(ours.get_weights())
     assert_close(back(x), theirs(x), 0)
+
+
+def test_within_plain_loop_anyones_model_is_written_as_onnx(tmp_path):
+    import onnxruntime
+
+    rng = np.random.default_rng(0)
+    inner = LSTM(3, return_sequences=True)
+    model = keras.Sequential([keras.layers.Bidirectional(inner), LSTM(4), keras.layers.Dense(2)])
+    x = rng.normal(size=(5, 7, 2)).astype(np.float32)
+    expected = model.predict(x, verbose=0)
+    with plain_loop():
+        model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (given,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(given, expected, atol=1e-6)
