@@ -160,6 +160,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def networks_sha256(manifest: dict[str, Any], cell: str) -> str:
+    """Hex SHA-256 that stands for all networks of a cell, from the hashes in their manifest."""
+    files = manifest["files"]
+    mine = sorted(name for name in files if name.startswith(f"models/{cell}-seed"))
+    return hashlib.sha256("".join(files[name] for name in mine).encode()).hexdigest()
+
+
 def check_file(folder: Path, name: str, record: str = "manifest.json") -> Path:
     """Return a file of the run after comparing it with the hash in the manifest (`record`).
 

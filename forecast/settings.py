@@ -49,6 +49,12 @@ class PriceSettings(_Settings):
         return self
 
 
+#: Baselines by name, in the order of `forecast.models.baselines`.
+Baseline = Literal[
+    "history-250", "history-1000", "drift", "ewma-t", "garch-t", "gjr", "har", "gbm-quantiles"
+]
+
+
 class PretrainedPrices(PriceSettings):
     """Which prices the pretrained network forecasts."""
 
@@ -56,6 +62,42 @@ class PretrainedPrices(PriceSettings):
     tickers: tuple[str, ...] = Field(
         (), description="tickers to forecast (default: those trained on; with --pretrained all)"
     )
+
+
+class DailySettings(PretrainedPrices):
+    """What is forecast every evening, by what, and where it is kept."""
+
+    run: Path | None = Field(
+        None, description="run whose networks forecast, from its source (default: the newest run)"
+    )
+    pretrained: bool = Field(
+        False, description="forecast with the network that comes with the project instead of a run"
+    )
+    baselines: tuple[Baseline, ...] = Field(
+        ("ewma-t", "history-1000"),
+        min_length=1,
+        description="baselines recorded beside every forecast",
+    )
+    ledger: Path | None = Field(
+        None, description="file of the forecasts (default: ledger.sqlite in the folder of the runs)"
+    )
+    allow_shorter: bool = Field(
+        False, description="accept once that histories are shorter than they were"
+    )
+    runs_dir: Path = Field(Path("runs"), description="folder of the run folders")
+    quiet: bool = Field(False, description="print the result only")
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if self.pretrained and self.run:
+            raise ValueError(f"choose one: the run {self.run}, or --pretrained")
+        given = sorted(self.model_fields_set & set(PriceSettings.model_fields) - {"tickers"})
+        if given and not self.pretrained:
+            raise ValueError(
+                f"--{given[0].replace('_', '-')} goes with --pretrained: a run forecasts from the "
+                "prices it was trained on"
+            )
+        return self
 
 
 class WindowSettings(_Settings):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from forecast.app import pages
+from forecast.app import live, pages
 from forecast.app.serving import is_loopback
 
 
@@ -23,10 +23,16 @@ def main(runs_dir: Path) -> None:
         "Compare": pages.compare_page,
         "Forecast": pages.forecast_page,
         "Training": pages.training_page,
+        "Track record": live.live_page,
     }
     st.navigation(
         [
-            st.Page(partial(page, runs_dir), title=title, url_path=title.lower(), default=not k)
+            st.Page(
+                partial(page, runs_dir),
+                title=title,
+                url_path=title.lower().replace(" ", "-"),
+                default=not k,
+            )
             for k, (title, page) in enumerate(shown.items())
         ],
         position="top",

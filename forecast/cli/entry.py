@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from forecast.cli import (  # noqa: F401  (each adds its command)
     audit,
     check,
+    daily,
     evaluate,
     explain,
     export,
@@ -25,11 +26,15 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
     report,
     scores,
     study,
+    track,
     train,
 )
 from forecast.cli.app import BAD_INPUT, DIVERGED, STOPPED, app
 from forecast.errors import DivergedError, InputError
-from forecast.settings import Settings
+from forecast.settings import DailySettings, Settings
+
+#: Everything that may stand in a file for --config, for one command or another.
+_FIELDS = {**DailySettings.model_fields, **Settings.model_fields}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -75,9 +80,9 @@ def _read_yaml(path: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: expected lines such as 'units: 16', got {content!r}.")
     for key, value in content.items():
-        field = Settings.model_fields.get(str(key).replace("-", "_"))
+        field = _FIELDS.get(str(key).replace("-", "_"))
         if field is None:
-            near = difflib.get_close_matches(str(key), Settings.model_fields, n=1)
+            near = difflib.get_close_matches(str(key), _FIELDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "forecast train --help lists them."
             raise InputError(f"--config {path}: there is no setting {key!r}; {hint}")
         items = value if isinstance(value, list) else [value]

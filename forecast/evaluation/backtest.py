@@ -121,7 +121,7 @@ def forecast_frame(backtest: Backtest, panel: Panel) -> pd.DataFrame:
     session, ticker = panel.locate(backtest.cutoffs)
     now = panel.level[session, ticker][:, None]  # (N, 1)
     columns = _keys(backtest)
-    columns["ds"] = _target_dates(backtest, panel, session)
+    columns["ds"] = target_dates(panel, session, backtest.horizons).ravel()
     columns["y"] = panel.value(now + backtest.actual).ravel()
     for model in backtest.models:
         sides = {"": 0.5}
@@ -202,11 +202,11 @@ def _keys(backtest: Backtest) -> dict[str, Any]:
     }
 
 
-def _target_dates(backtest: Backtest, panel: Panel, session: np.ndarray) -> pd.DatetimeIndex:
-    """Session date h sessions after each cutoff (N·H,), from the calendar past the panel's end."""
-    later = (session[:, None] + np.asarray(backtest.horizons)).ravel()
+def target_dates(panel: Panel, session: np.ndarray, horizons: Sequence[int]) -> np.ndarray:
+    """Dates (N, H) h sessions after sessions (N,), from the calendar past the panel's end."""
+    later = session[:, None] + np.asarray(horizons)
     beyond = int(later.max()) - len(panel.sessions) + 1
     dates = panel.sessions
     if beyond > 0:
         dates = dates.union(next_sessions(panel.calendar, dates[-1], beyond))
-    return dates[later]
+    return dates.to_numpy()[later]

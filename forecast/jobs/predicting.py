@@ -10,12 +10,12 @@ from forecast.errors import InputError
 from forecast.evaluation.backtest import forecast_frame, walk_forward
 from forecast.jobs.fans import history_of, unit_of
 from forecast.jobs.loading import load_networks, load_pretrained
+from forecast.jobs.newest import newest_prices, pretrained_prices
 from forecast.jobs.pretrained import pretrained_card
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
 from forecast.plots import plot_fan, save
-from forecast.prices import Panel, load_prices, render_repairs
-from forecast.prices.panel import choose_tickers
+from forecast.prices import Panel
 from forecast.settings import PriceSettings, Settings
 from forecast.windows import BURN_IN
 
@@ -45,17 +45,12 @@ def predict_pretrained(
 ) -> Path:
     """Forecast the tickers of `prices` with the pretrained network; no training.
 
-    All series that the source gives are read and their mean is the market of each; Yahoo gives
-    those that are asked for. Writes what `predict` writes to `out` (default:
-    ``pretrained/<last session>`` in `runs_dir`) and returns that folder. Raises InputError when a
-    ticker has too little history.
+    Writes what `predict` writes to `out` (default: ``pretrained/<last session>`` in `runs_dir`)
+    and returns that folder. Raises InputError when a ticker has too little history.
     """
-    everything = prices.source != "yahoo"
-    read = prices.model_copy(update={"tickers": ()}) if everything else prices
-    panel, repairs = load_prices(read)
-    _say_prices(panel, render_repairs(repairs), terminal)
+    panel, asked, notes = pretrained_prices(prices)
+    _say_prices(panel, notes, terminal)
     settings, model = load_pretrained()
-    asked = choose_tickers(panel.tickers, prices.tickers or tuple(panel.tickers))
     terminal.line(
         f"  pretrained on prices to {pretrained_card()['last_training_date']}; market: "
         + ("none, one ticker alone" if len(panel.tickers) == 1 else "the mean of these tickers")
@@ -81,21 +76,6 @@ def publish(folder: Path, frame: pd.DataFrame, panel: Panel, name: str, terminal
     for _, rows in frame.groupby("unique_id", sort=False):
         say_prediction(rows, panel, name, terminal)
     terminal.line(f"forecasts and fan charts: {folder}")
-
-
-def newest_prices(
-    run: Path, settings: Settings, tickers: tuple[str, ...]
-) -> tuple[Panel, list[str], list[str]]:
-    """Read the newest prices of a run's source: panel, tickers to forecast, what was repaired.
-
-    Without `tickers` all that the run was trained on are forecast. Raises InputError for a ticker
-    that the source does not have.
-    """
-    trained = tuple(runs.read_manifest(run)["data"]["tickers"])
-    # the tickers trained on are the network's market, so they are read whatever is asked for
-    both = tuple(dict.fromkeys([*trained, *tickers]))
-    panel, repairs = load_prices(settings.model_copy(update={"tickers": both, "end": None}))
-    return panel, choose_tickers(panel.tickers, tickers or trained), render_repairs(repairs)
 
 
 def forecast_next(run: Path, settings: Settings, panel: Panel, tickers: list[str]) -> pd.DataFrame:

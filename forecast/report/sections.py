@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from forecast.errors import InputError
-from forecast.report import about, forecasts, gradients, groups, quality
+from forecast.report import about, forecasts, gradients, groups, live, quality
 from forecast.report.parts import Gap, Section
 from forecast.report.reading import RunFolder
 
@@ -49,6 +49,12 @@ PLANS = (
         (quality.calibration_pictures, quality.coverage_table),
     ),
     Plan(
+        "live",
+        "Live track record",
+        "What this run's networks have forecast evening by evening, scored when the day had come.",
+        (live.live_record,),
+    ),
+    Plan(
         "training",
         "Training",
         "How the networks learned, and when they were best.",
@@ -82,11 +88,12 @@ PLANS = (
 
 
 def build_sections(run: RunFolder) -> list[Section]:
-    """Return all sections; a part that cannot be made is replaced by the reason."""
-    return [
+    """Return the sections that have parts; one that cannot be made is replaced by the reason."""
+    sections = [
         Section(plan.name, plan.title, plan.intro, [p for m in plan.makers for p in _make(m, run)])
         for plan in PLANS
     ]
+    return [section for section in sections if section.parts]
 
 
 def _make(maker: Maker, run: RunFolder) -> list[Any]:

@@ -108,7 +108,7 @@ def test_yahoo_is_asked_for_the_tickers_and_nothing_else_unless_told_otherwise(c
         asked.append(prices)
         raise InputError("no network here")
 
-    monkeypatch.setattr("forecast.jobs.predicting.load_prices", load)
+    monkeypatch.setattr("forecast.jobs.newest.load_prices", load)
     assert call("predict", "--pretrained", "--tickers", "META")[0] == 2
     assert (asked[0].source, asked[0].tickers) == ("yahoo", ("META",))
 
