@@ -25,9 +25,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from forecast.evaluation.backtest import forecast_frame, make_cutoffs, walk_forward
+    from forecast.evaluation.scorecard import Scorecard, make_scorecard
     from forecast.layers import LSTM, LSTMCell
     from forecast.models.network import build_network
     from forecast.prices import Panel, load_prices
+    from forecast.report.reading import RunFolder
     from forecast.settings import Settings
     from forecast.telemetry import GradientTelemetry
     from forecast.training import NeuralForecaster
@@ -41,6 +44,12 @@ _HOME = {
     "build_network": "models.network",
     "Panel": "prices",
     "load_prices": "prices",
+    "RunFolder": "report.reading",
+    "Scorecard": "evaluation.scorecard",
+    "forecast_frame": "evaluation.backtest",
+    "make_cutoffs": "evaluation.backtest",
+    "make_scorecard": "evaluation.scorecard",
+    "walk_forward": "evaluation.backtest",
     "Settings": "settings",
     "GradientTelemetry": "telemetry",
     "NeuralForecaster": "training",
@@ -53,9 +62,15 @@ __all__ = [
     "LSTMCell",
     "NeuralForecaster",
     "Panel",
+    "RunFolder",
+    "Scorecard",
     "Settings",
     "build_network",
+    "forecast_frame",
     "load_prices",
+    "make_cutoffs",
+    "make_scorecard",
+    "walk_forward",
     "window_arrays",
 ]
 

@@ -1,8 +1,9 @@
 """Every choice a user can make, declared once: flags, YAML and the run folder derive from it."""
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +20,12 @@ LEARNED_HORIZONS = (1, 2, 3, 5, 10, 20, 40, 80, 160)
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What differs from the defaults: enough to write the same settings again."""
+        for name, field in type(self).model_fields.items():
+            if getattr(self, name) != field.default:
+                yield name, getattr(self, name)
 
 
 class PriceSettings(_Settings):

@@ -60,7 +60,11 @@ class Peer(Forecaster):
         self.kind = kind
         self.horizons = horizons
         self.validation_start = validation_start
-        self.name = f"neuralforecast-{kind.lower()}"
+
+    @property
+    def name(self) -> str:
+        """``neuralforecast-lstm`` and the like."""
+        return f"neuralforecast-{self.kind.lower()}"
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Train a network per horizon; stops by the sessions from `validation_start` to `until`."""

@@ -73,6 +73,26 @@ assert not {"tensorflow", "keras"} & set(sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_layer_and_telemetry_work_in_anyones_model_without_the_rest_of_the_package():
+    code = """
+import sys
+import keras, numpy as np
+from forecast.layers import LSTM
+from forecast.telemetry import GradientTelemetry
+model = keras.Sequential([keras.Input((12, 2)), LSTM(3), keras.layers.Dense(1)])
+model.compile("adam", "mse")
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(40, 12, 2)), rng.normal(size=(40, 1))
+telemetry = GradientTelemetry(say=None)
+model.fit(x, y, epochs=2, verbose=0, callbacks=[telemetry])
+assert telemetry.headline["memory_sessions"] > 0
+print(*sorted(name for name in sys.modules if name.split(".")[0] == "forecast"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rooms = {name.split(".")[1] for name in done.stdout.split() if "." in name}
+    assert rooms <= {"layers", "telemetry", "errors"}
+
+
 def test_every_public_name_is_there():
     import forecast
 

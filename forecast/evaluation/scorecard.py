@@ -16,6 +16,7 @@ from forecast.evaluation.direction import copy_detector, direction_table
 from forecast.evaluation.risk import risk_table
 from forecast.evaluation.scores import score_table, scores
 from forecast.evaluation.significance import confidence_set, skill_table, ticker_table
+from forecast.markup import html_table
 from forecast.prices.panel import Panel
 
 
@@ -57,6 +58,28 @@ class Scorecard:
         names = self.means["model"].astype(str).unique()
         return [name for name in names if name.startswith(f"{network}-seed")]
 
+    def _repr_html_(self) -> str:
+        wide = self.means.pivot_table(
+            values=["crps", "coverage_90"], index="model", columns="h", observed=True, dropna=False
+        )
+        horizons = sorted(wide.columns.unique(1))
+        wide = wide.sort_values(("crps", horizons[0]))
+        rows = [
+            (
+                model,
+                *(f"{row['crps', h]:.5g}" for h in horizons),
+                *(f"{100 * row['coverage_90', h]:.1f}" for h in horizons),
+            )
+            for model, row in wide.iterrows()
+        ]
+        return html_table(
+            f"Scorecard: {self.means['origins'].max():,} origins, by sessions ahead",
+            ("", *(f"CRPS {h}" for h in horizons), *(f"in 90 % band, {h} (%)" for h in horizons)),
+            rows,
+            "CRPS: mean error of the whole distribution in units of the log return (or of a series "
+            "that is no price), lower is better.",
+        )
+
     def write(self, folder: Path) -> None:
         """Write one CSV file per frame."""
         for field in fields(self):
@@ -90,9 +113,14 @@ def make_scorecard(
     networks: Sequence[str],
     baselines: Sequence[str],
 ) -> Scorecard:
-    """Score a backtest `with_conformal`; `until` is the last session of the (first) training."""
+    """Score a backtest; `until` is the last session of the (first) training.
+
+    The conformal adjustment of `networks` is made where the backtest does not have it yet.
+    """
     main = [*networks, *baselines]
     adjusted = [name + SUFFIX for name in networks]
+    if not set(adjusted) <= set(backtest.models):
+        backtest = with_conformal(backtest, panel, networks)
     table = scores(backtest, panel, until)
     compared = table[table["model"].isin(main)]
     called = direction_table(compared)

@@ -1,7 +1,5 @@
 """`forecast check`: what training would make of prices, without training."""
 
-import numpy as np
-
 from forecast.jobs.terminal import Terminal
 from forecast.prices import load_prices, render_repairs
 from forecast.settings import PriceSettings
@@ -13,26 +11,20 @@ LISTED = 20
 def check_prices(settings: PriceSettings, terminal: Terminal) -> None:
     """Load and clean the prices; print every series and every repair. Raises InputError."""
     panel, repairs = load_prices(settings)
-    value = panel.field("adj_close")
-    rows = []
-    for name in panel.tickers:
-        one = value[name].dropna()
-        inside = panel.sessions[
-            (panel.sessions >= one.index[0]) & (panel.sessions <= one.index[-1])
-        ]
-        step = np.diff(np.log(one) if panel.scale == "log" else one)
-        rows.append(
-            (
-                name,
-                str(len(one)),
-                f"{one.index[0]:%Y-%m-%d}",
-                f"{one.index[-1]:%Y-%m-%d}",
-                str(len(inside) - len(one)),
-                f"{one.min():.6g}",
-                f"{one.max():.6g}",
-                f"{np.abs(step).max():.3g}",
-            )
+    summary = panel.summary()
+    rows = [
+        (
+            str(row["unique_id"]),
+            str(row["sessions"]),
+            f"{row['first']:%Y-%m-%d}",
+            f"{row['last']:%Y-%m-%d}",
+            str(row["holes"]),
+            f"{row['lowest']:.6g}",
+            f"{row['highest']:.6g}",
+            f"{row['largest_step']:.3g}",
         )
+        for row in summary.reset_index().to_dict("records")
+    ]
     move = "largest log return" if panel.scale == "log" else "largest step"
     terminal.table(
         f"{len(rows)} series from {settings.source}, calendar {panel.calendar}, "
@@ -40,5 +32,6 @@ def check_prices(settings: PriceSettings, terminal: Terminal) -> None:
         ("", "sessions", "first", "last", "holes", "lowest", "highest", move),
         rows,
     )
-    for line in render_repairs(repairs, LISTED) or ["nothing had to be repaired"]:
+    lines = render_repairs(repairs, LISTED)
+    for line in lines or ["nothing had to be repaired"]:
         terminal.result(f"  {line}")

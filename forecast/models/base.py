@@ -23,7 +23,10 @@ class Forecaster(BaseEstimator):
     close h sessions later (the plain difference for a panel of scale "linear").
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the forecaster is called in tables and columns; it follows from its parameters."""
+        raise NotImplementedError
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Learn from sessions up to and including `until`; nothing later may be looked at."""

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from forecast.models.base import LEVELS, Forecaster
 from forecast.prices.panel import Panel
@@ -37,7 +38,11 @@ class _InParts(Forecaster):
 class _Shown(_InParts):
     def __init__(self, model: Forecaster) -> None:
         self.model = model
-        self.name = model.name
+
+    @property
+    def name(self) -> str:
+        """That of the forecaster."""
+        return self.model.name
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Fit the forecaster, on all tickers and all the past."""
@@ -77,7 +82,14 @@ class ByTicker(_InParts):
 
     def __init__(self, models: dict[str, Forecaster]) -> None:
         self.models = models
-        self.name = next(iter(models.values())).name
+
+    @property
+    def name(self) -> str:
+        """That of the forecasters, which are of one kind."""
+        return next(iter(self.models.values())).name
+
+    def __sklearn_clone__(self) -> Self:
+        return type(self)({ticker: clone(model) for ticker, model in self.models.items()})
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Fit every forecaster."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError
+from forecast.markup import html_table
 
 #: Fields of a panel, in the order of its columns; `adj_close` is always there.
 FIELDS = ("open", "high", "low", "close", "volume", "adj_close")
@@ -72,6 +73,41 @@ class Panel:
     def value(self, level: np.ndarray) -> np.ndarray:
         """Return from the scale of `level` to prices (the inverse of `level`), any shape."""
         return np.exp(level) if self.scale == "log" else np.asarray(level)
+
+    def summary(self) -> pd.DataFrame:
+        """One row per series: observed sessions, first and last one, holes between, extremes.
+
+        ``largest_step`` is the largest log return without its sign, of a linear series the largest
+        difference.
+        """
+        value, level = self.field("adj_close"), pd.DataFrame(self.level)
+        seen = value.notna().to_numpy()  # (S, U)
+        first, last = seen.argmax(axis=0), len(seen) - 1 - seen[::-1].argmax(axis=0)
+        sessions = seen.sum(axis=0)
+        columns = {
+            "sessions": sessions,
+            "first": self.sessions[first],
+            "last": self.sessions[last],
+            "holes": last - first + 1 - sessions,
+            "lowest": value.min().to_numpy(),
+            "highest": value.max().to_numpy(),
+            "largest_step": level.apply(lambda one: one.dropna().diff().abs().max()).to_numpy(),
+        }
+        return pd.DataFrame(columns, index=pd.Index(self.tickers, name="unique_id"))
+
+    def _repr_html_(self) -> str:
+        days = self.sessions
+        rows = [
+            (row[0], f"{row[1]:,}", f"{row[2]:%Y-%m-%d}", f"{row[3]:%Y-%m-%d}", row[4])
+            for row in self.summary().itertuples(name=None)
+        ]
+        return html_table(
+            f"Panel: {len(rows)} series from {self.source}, {len(days):,} sessions "
+            f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, calendar {self.calendar}",
+            ("", "sessions", "first", "last", "holes"),
+            rows,
+            f"Fields: {', '.join(self.fields)}.",
+        )
 
     def select(
         self,

@@ -9,17 +9,31 @@ import yaml
 
 from forecast import runs
 from forecast.errors import InputError
+from forecast.markup import html_table
+from forecast.report.words import asked, on_what, verdict
 
 
 class RunFolder:
     """The files of one run, read when they are asked for and kept.
 
-    Every reader raises InputError that names the file and what is wrong with it.
+    Every reader raises InputError that names the file and what is wrong with it. In a notebook it
+    shows the verdict.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
         self._frames: dict[str, pd.DataFrame] = {}
+
+    def _repr_html_(self) -> str:
+        try:
+            skill = self.frame("significance.csv", ["model", "baseline", "h", "verdict"])
+            said = verdict(skill, self.model)
+            rows = [("question", asked(self.settings(), self.manifest["data"]))]
+            rows += [("data", on_what(self.manifest)), ("verdict", said.headline)]
+            rows += [("", line) for line in said.lines]
+        except (InputError, KeyError, ValueError) as error:
+            rows = [("cannot be read", str(error))]
+        return html_table(f"Run {self.name}", (), rows, f"Folder: {self.path}")
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -105,6 +105,9 @@ class ProgressReport(keras.callbacks.Callback):
         self.step, self.say, self.keep = step, say, keep
         self._validation = "validation CRPS …"
         self.telemetry: GradientTelemetry | None = None  #: where the gradients' numbers come from
+
+    def __sklearn_clone__(self) -> Self:
+        return self  # clones of a forecaster report to the same terminal
 
     def skip(self, steps: int, epochs: int) -> None:
         """Move the bar over what was done before a stop."""

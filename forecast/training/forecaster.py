@@ -27,6 +27,7 @@ from forecast.training.pretrained import fine_tunable
 from forecast.training.range_test import range_test_on_windows
 from forecast.windows import BURN_IN, Windows, add_solo, build_windows
 
+DEFAULTS = Settings()
 #: Share of the sessions that validates when no date is given.
 VALIDATION_SHARE = 0.2
 #: Windows in the probe batch on which gradients by lag and gates are measured.
@@ -58,9 +59,9 @@ class NeuralForecaster(Forecaster):
 
     def __init__(
         self,
-        settings: Settings,
-        cell: Cell | Ablation,
-        seed: int,
+        settings: Settings = DEFAULTS,
+        cell: Cell | Ablation = "lstm",
+        seed: int = 0,
         validation_start: date | None = None,
         report: ProgressReport | None = None,
         checkpoint: Path | None = None,
@@ -71,7 +72,11 @@ class NeuralForecaster(Forecaster):
         self.validation_start = validation_start
         self.report = report
         self.checkpoint = checkpoint
-        self.name = cell
+
+    @property
+    def name(self) -> str:
+        """The recurrent layer."""
+        return self.cell
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Train on the sessions before `validation_start`, stop by those from there to `until`.
@@ -226,7 +231,11 @@ class Ensemble(Forecaster):
 
     def __init__(self, members: Sequence[Forecaster]) -> None:
         self.members = members
-        self.name = members[0].name
+
+    @property
+    def name(self) -> str:
+        """That of the members, which are of one kind."""
+        return self.members[0].name
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Fit every member."""

@@ -55,7 +55,11 @@ class Garch(Forecaster):
         self.asymmetric = asymmetric
         self.paths = paths
         self.seed = seed
-        self.name = "gjr" if asymmetric else "garch-t"
+
+    @property
+    def name(self) -> str:
+        """``gjr`` when asymmetric, else ``garch-t``."""
+        return "gjr" if self.asymmetric else "garch-t"
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Estimate parameters and residuals of each ticker, and those of a typical one."""

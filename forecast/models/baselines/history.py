@@ -22,7 +22,11 @@ class History(Forecaster):
 
     def __init__(self, sessions: int = 250):
         self.sessions = sessions
-        self.name = f"history-{sessions}"
+
+    @property
+    def name(self) -> str:
+        """``history-250`` and the like."""
+        return f"history-{self.sessions}"
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Learn nothing: the window moves with the cutoff."""
