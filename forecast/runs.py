@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -101,15 +101,24 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON with sorted keys and no NaN (they become null)."""
-    write_atomic(
-        path, json.dumps(_plain(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
-    )
+    write_atomic(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """Return JSON with sorted keys, no NaN (they become null), frames as rows, dates as ISO."""
+    return json.dumps(_plain(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:
-    """Numbers JSON knows: NaN and infinities become null, NumPy scalars become Python's."""
+    """What JSON knows: NaN and infinities become null, NumPy scalars become Python's."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, pd.DataFrame):
+        days = value.select_dtypes("datetime")
+        told = value.assign(**{str(name): days[name].dt.strftime("%Y-%m-%d") for name in days})
+        return _plain(told.to_dict("records"))
+    if isinstance(value, date | Path):
+        return str(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if hasattr(value, "item"):

@@ -108,7 +108,7 @@ def make_run(
         data |= {"scale": panel.scale, "unit": "USD, adjusted", "calendar": "XNYS", "sha256": "0"}
         manifest = {"data": data, "splits": prepared.splits.dates(panel), "notes": list(notes)}
         manifest |= {"command": ["forecast", "train"], "files": {}, "versions": {"python": "3"}}
-        runs.write_json(folder / "manifest.json", manifest | {"seeds": [0]})
+        runs.write_json(folder / "manifest.json", manifest | {"seeds": [0], "backtest": {}})
         runs.write_settings(folder, chosen)
         models = {"lstm": History(250), "ewma-t": EwmaT(), "drift": Drift()}
         models = {name: model.fit(panel, prepared.until) for name, model in models.items()}

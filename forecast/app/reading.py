@@ -1,6 +1,6 @@
 """What the app knows of a folder of runs: whole, broken and still being written ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,11 +34,19 @@ class Entry:
     tickers: int = 0
     network: str = ""
     verdict: str = ""
-    crps: dict[int, str] = field(default_factory=dict)  # by sessions ahead
+    scale: str = "log"
+    crps: dict[int, float] = field(default_factory=dict)  # by sessions ahead, of prices: log return
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return asdict(self)
 
     @property
     def row(self) -> dict[str, Any]:
         """The line of the list."""
+        factor, form = (1e4, ".1f") if self.scale == "log" else (1, ".4g")
+        crps = [f"{h}: {number(of, form, factor)}" for h, of in sorted(self.crps.items())]
         return {
             "run": self.name,
             "state": self.state,
@@ -46,7 +54,7 @@ class Entry:
             "source": self.source,
             "tickers": str(self.tickers or ""),
             "network": self.network,
-            "CRPS": " / ".join(f"{h}: {value}" for h, value in sorted(self.crps.items())),
+            "CRPS": " / ".join(crps),
             "verdict": self.verdict or self.problem,
         }
 
@@ -83,7 +91,6 @@ def _whole(run: RunFolder) -> Entry:
     data = manifest["data"]
     of = run.json("metrics.json")["models"][model]
     skill = run.frame("significance.csv", ["model", "baseline", "h", "crps_skill", "verdict"])
-    factor, form = (1e4, ".1f") if data.get("scale", "log") == "log" else (1, ".4g")
     return Entry(
         name=run.path.name,
         path=run.path,
@@ -93,7 +100,8 @@ def _whole(run: RunFolder) -> Entry:
         tickers=len(data["tickers"]),
         network=model,
         verdict=verdict(skill, model).headline,
-        crps={int(h): number(value, form, factor) for h, value in of["crps"].items()},
+        scale=str(data.get("scale", "log")),
+        crps={int(h): value for h, value in of["crps"].items()},
     )
 
 

@@ -1,5 +1,6 @@
 """The application that every command adds itself to, and the arguments commands share."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,22 @@ app = App(
     default_parameter=Parameter(consume_multiple=True, negative=()),
     suppress_keyboard_interrupt=False,
 )
+app.register_install_completion_command(
+    help="Install completion of commands and flags with the Tab key for this shell."
+)
 
 Run = Annotated[Path | None, Parameter(help="run folder or its name (default: the newest run)")]
 RunsDir = Annotated[Path, Parameter(help="folder of the run folders")]
-Quiet = Annotated[bool, Parameter(help="print the result only")]
+Json = Annotated[bool, Parameter(help="print the result as JSON and nothing else, for machines")]
+
+
+@dataclass(frozen=True)
+class Said:
+    """How much a command says."""
+
+    quiet: Annotated[bool, Parameter(help="print the result only")] = False
+    json: Json = False
+
+
+Output = Annotated[Said, Parameter(name="*")]
+EVERYTHING = Said()

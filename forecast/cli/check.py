@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from forecast.cli.app import app
+from forecast.cli.app import EVERYTHING, Output, app
 
 
 @app.command
@@ -17,6 +17,7 @@ def check(
         str | None, Parameter(help="format of the dates, as %d/%m/%Y (default: ISO)")
     ] = None,
     calendar: Annotated[str, Parameter(help="exchange calendar (default: by the dates)")] = "auto",
+    output: Output = EVERYTHING,
 ) -> None:
     """Read CSV files as training would, print what was found and repaired; train nothing.
 
@@ -37,4 +38,5 @@ def check(
             "calendar": calendar,
         }
     )
-    check_prices(settings, Terminal())
+    with Terminal(output.quiet, json=output.json) as terminal:
+        check_prices(settings, terminal)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import FAILED, app
+from forecast.cli.app import FAILED, Json, app
 from forecast.settings import DailySettings
 
 EVENING = DailySettings()
@@ -19,6 +19,7 @@ def daily(
     config: Annotated[
         Path | None, Parameter(help="YAML file of settings; flags go over it")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Fetch what is new, forecast it, score what has come true, print the live track record.
 
@@ -28,5 +29,7 @@ def daily(
     from forecast.jobs.daily import daily
     from forecast.jobs.terminal import Terminal
 
-    if not daily(settings, Terminal(settings.quiet)):
+    with Terminal(settings.quiet, json=json) as terminal:
+        done = daily(settings, terminal)
+    if not done:
         sys.exit(FAILED)

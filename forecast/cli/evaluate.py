@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import Quiet, Run, RunsDir, app
+from forecast.cli.app import EVERYTHING, Output, Run, RunsDir, app
 from forecast.settings import BacktestSettings
 
 ONCE = BacktestSettings()
@@ -18,7 +18,7 @@ def evaluate(
     *,
     walk: Annotated[BacktestSettings, Parameter(name="*")] = ONCE,
     runs_dir: RunsDir = Path("runs"),
-    quiet: Quiet = False,
+    output: Output = EVERYTHING,
 ) -> None:
     """Walk a saved run forward over its test part again; print scores and verdicts.
 
@@ -32,4 +32,5 @@ def evaluate(
     with startup_notes_hidden():
         from forecast.jobs.evaluating import evaluate
 
-    evaluate(folder, walk, Terminal(quiet))
+    with Terminal(output.quiet, json=output.json) as terminal:
+        evaluate(folder, walk, terminal)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import Quiet, Run, RunsDir, app
+from forecast.cli.app import EVERYTHING, Output, Run, RunsDir, app
 
 
 @app.command
@@ -28,7 +28,7 @@ def explain(
         int | None, Parameter(help="lags to show, in sessions (default: the whole window)")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
-    quiet: Quiet = False,
+    output: Output = EVERYTHING,
 ) -> None:
     """Look into a run's networks on one ticker: gates beside the price, gradients, inputs.
 
@@ -41,4 +41,5 @@ def explain(
     with startup_notes_hidden():
         from forecast.jobs.explaining import Span, explain
 
-    explain(folder, ticker, Span(start, end, lags), Terminal(quiet))
+    with Terminal(output.quiet, json=output.json) as terminal:
+        explain(folder, ticker, Span(start, end, lags), terminal)

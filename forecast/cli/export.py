@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from forecast.cli.app import Quiet, Run, RunsDir, app
+from forecast.cli.app import EVERYTHING, Output, Run, RunsDir, app
 from forecast.errors import InputError
 
 
@@ -24,7 +24,7 @@ def export(
         Path | None, Parameter(help="folder for the files (default: export in the run folder)")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
-    quiet: Quiet = False,
+    output: Output = EVERYTHING,
 ) -> None:
     """Write a run's network as ONNX or SavedModel, to be run without this project.
 
@@ -40,6 +40,6 @@ def export(
     with startup_notes_hidden():
         from forecast.jobs.exporting import export_run
 
-    export_run(
-        folder, format, out or (folder or runs_dir / "pretrained") / "export", Terminal(quiet)
-    )
+    target = out or (folder or runs_dir / "pretrained") / "export"
+    with Terminal(output.quiet, json=output.json) as terminal:
+        export_run(folder, format, target, terminal)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import FAILED, Quiet, app
+from forecast.cli.app import EVERYTHING, FAILED, Output, app
 
 
 @app.command
@@ -14,7 +14,7 @@ def fetch(
     *tickers: Annotated[str, Parameter(help="tickers as Yahoo writes them: AAPL ^GSPC BRK-B")],
     start: Annotated[date | None, Parameter(help="first session (default: 2000-01-01)")] = None,
     end: Annotated[date | None, Parameter(help="last session (default: the newest)")] = None,
-    quiet: Quiet = False,
+    output: Output = EVERYTHING,
 ) -> None:
     """Download daily prices from Yahoo into the cache, from which training reads them offline.
 
@@ -24,5 +24,7 @@ def fetch(
     from forecast.jobs.fetching import fetch_prices
     from forecast.jobs.terminal import Terminal
 
-    if not fetch_prices(tickers, start, end, Terminal(quiet)):
+    with Terminal(output.quiet, json=output.json) as terminal:
+        done = fetch_prices(tickers, start, end, terminal)
+    if not done:
         sys.exit(FAILED)

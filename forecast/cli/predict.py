@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import Quiet, Run, RunsDir, app
+from forecast.cli.app import EVERYTHING, Output, Run, RunsDir, app
 from forecast.errors import InputError
 from forecast.settings import PretrainedPrices
 
@@ -25,7 +25,7 @@ def predict(
         Path | None, Parameter(help="folder for the files (default: in the run folder)")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
-    quiet: Quiet = False,
+    output: Output = EVERYTHING,
 ) -> None:
     """Forecast the sessions after the last one known: table, CSV, JSON and fan charts.
 
@@ -34,14 +34,14 @@ def predict(
     from forecast.jobs.terminal import Terminal, startup_notes_hidden
     from forecast.runs import find_run
 
-    terminal = Terminal(quiet)
     if pretrained:
         if run:
             raise InputError(f"choose one: the run {run}, or --pretrained.")
         with startup_notes_hidden():
             from forecast.jobs.predicting import predict_pretrained
 
-        predict_pretrained(prices, out, runs_dir, terminal)
+        with Terminal(output.quiet, json=output.json) as terminal:
+            predict_pretrained(prices, out, runs_dir, terminal)
         return
     given = sorted(prices.model_fields_set - {"tickers"})
     if given:
@@ -53,4 +53,5 @@ def predict(
     with startup_notes_hidden():
         from forecast.jobs.predicting import predict
 
-    predict(folder, prices.tickers, out, terminal)
+    with Terminal(output.quiet, json=output.json) as terminal:
+        predict(folder, prices.tickers, out, terminal)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import Quiet, Run, RunsDir, app
+from forecast.cli.app import EVERYTHING, Output, Run, RunsDir, app
 
 
 @app.command
@@ -17,11 +17,12 @@ def report(
         Path | None, Parameter(help="HTML file to write (default: report.html in the run folder)")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
-    quiet: Quiet = False,
+    output: Output = EVERYTHING,
 ) -> None:
     """Write a run as one HTML page that needs no network: verdict, charts, gradients, data."""
     from forecast.jobs.reporting import make_report
     from forecast.jobs.terminal import Terminal
     from forecast.runs import find_run
 
-    make_report(find_run(run, runs_dir), out, Terminal(quiet))
+    with Terminal(output.quiet, json=output.json) as terminal:
+        make_report(find_run(run, runs_dir), out, terminal)

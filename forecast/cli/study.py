@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import Quiet, RunsDir, app
+from forecast.cli.app import EVERYTHING, Output, RunsDir, app
 from forecast.settings import StudySettings
 
 FULL = StudySettings()
@@ -19,7 +19,7 @@ def study(
     how: Annotated[StudySettings, Parameter(name="*")] = FULL,
     list_: Annotated[bool, Parameter(name="--list", help="say which studies there are")] = False,
     runs_dir: RunsDir = Path("runs"),
-    quiet: Quiet = False,
+    output: Output = EVERYTHING,
 ) -> None:
     """Run a study of the gradient laboratory: numbers, a figure and a verdict on each claim.
 
@@ -27,15 +27,16 @@ def study(
     """
     from forecast.jobs.terminal import Terminal
 
-    terminal = Terminal(quiet)
     if list_ or name is None:
         from forecast.jobs.studying import list_studies
 
-        list_studies(terminal)
+        with Terminal(output.quiet, json=output.json) as terminal:
+            list_studies(terminal)
         return
     from forecast.studies import chosen
 
     studies = chosen(name)  # a wrong name is told before anything starts
     from forecast.jobs.studying import run_studies
 
-    run_studies(studies, how, how.out or runs_dir / "studies", terminal)
+    with Terminal(output.quiet, json=output.json) as terminal:
+        run_studies(studies, how, how.out or runs_dir / "studies", terminal)

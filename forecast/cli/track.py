@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import RunsDir, app
+from forecast.cli.app import EVERYTHING, Output, RunsDir, app
 from forecast.ledger import LEDGER
 
 
@@ -20,9 +20,11 @@ def track(
         Path | None, Parameter(help="also write every scored forecast there (.csv or .parquet)")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
+    output: Output = EVERYTHING,
 ) -> None:
     """Print the live track record of the forecasts that `forecast daily` made; change nothing."""
     from forecast.jobs.record import show_ledger
     from forecast.jobs.terminal import Terminal
 
-    show_ledger(path or runs_dir / LEDGER, out, Terminal())
+    with Terminal(output.quiet, json=output.json) as terminal:
+        show_ledger(path or runs_dir / LEDGER, out, terminal)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import app
+from forecast.cli.app import Json, app
 from forecast.settings import Settings
 
 DEFAULTS = Settings()
@@ -25,6 +25,7 @@ def train(
             consume_multiple=(0, 1),
         ),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Train on past prices, walk forward against honest baselines, write a run folder.
 
@@ -35,12 +36,12 @@ def train(
     from forecast.jobs.starting import begin, go_on
     from forecast.jobs.terminal import Terminal, startup_notes_hidden
 
-    terminal = Terminal(settings.quiet)
-    if resume is None:  # bad prices are told before TensorFlow starts
-        start = begin(fine_tuning(settings) if settings.from_pretrained else settings, terminal)
-    else:
-        start = go_on(settings, "".join(resume), terminal)
-    with startup_notes_hidden():
-        from forecast.jobs.training import train
+    with Terminal(settings.quiet, json=json) as terminal:
+        if resume is None:  # bad prices are told before TensorFlow starts
+            start = begin(fine_tuning(settings) if settings.from_pretrained else settings, terminal)
+        else:
+            start = go_on(settings, "".join(resume), terminal)
+        with startup_notes_hidden():
+            from forecast.jobs.training import train
 
-    train(start, terminal)
+        train(start, terminal)

@@ -1,6 +1,6 @@
 """Walk forward: what each model said at each cutoff, and what then happened."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -90,15 +90,18 @@ def walk_forward(
     panel: Panel,
     cutoffs: pd.DataFrame,
     horizons: tuple[int, ...],
+    done: Callable[[str], None] = lambda name: None,
 ) -> Backtest:
     """Let every fitted model forecast from every origin of `cutoffs`; nothing is refitted.
 
-    Raises InputError when an origin is not in the panel.
+    `done` is told the name of each model that has. Raises InputError when an origin is not in the
+    panel.
     """
-    quantiles = {
-        name: np.asarray(model.forecast(panel, cutoffs, horizons, LEVELS), np.float32)
-        for name, model in models.items()
-    }
+    quantiles = {}
+    for name, model in models.items():
+        forecasts = model.forecast(panel, cutoffs, horizons, LEVELS)
+        quantiles[name] = np.asarray(forecasts, np.float32)
+        done(name)
     actual = realised(panel, cutoffs, horizons)
     return Backtest(cutoffs.reset_index(drop=True), tuple(horizons), LEVELS, actual, quantiles)
 

@@ -1,5 +1,6 @@
 """`forecast audit`: try to catch a run's network looking into the future, on the user's prices."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +27,19 @@ def audit_run(run: Path, terminal: Terminal) -> bool:
 
     def fit(panel: Panel, until: pd.Timestamp) -> Forecaster:
         network = NeuralForecaster(settings, settings.cell[0], settings.seed, day)
-        return network.fit(panel, until)
+        network.fit(panel, until)
+        bar.step()
+        return network
 
     def inputs(panel: Panel) -> np.ndarray:
         return causal_features(panel).values.swapaxes(0, 1)  # (S, U, F)
 
-    findings = audit(fit, prepared.panel, prepared.until, settings.scored_horizons, inputs)
+    with terminal.stage("audit", 4) as bar:
+        findings = audit(fit, prepared.panel, prepared.until, settings.scored_horizons, inputs)
     for finding in findings:
         terminal.result(f"  {finding}")
     passed = all(finding.passed for finding in findings)
+    terminal.data(findings=[asdict(finding) for finding in findings], passed=passed)
     terminal.result("no leak was found" if passed else "there is a leak: do not trust the scores")
     terminal.path(run)
     return passed

@@ -1,5 +1,7 @@
 """`forecast check`: what training would make of prices, without training."""
 
+import pandas as pd
+
 from forecast.jobs.terminal import Terminal
 from forecast.prices import load_prices, render_repairs
 from forecast.settings import PriceSettings
@@ -32,6 +34,8 @@ def check_prices(settings: PriceSettings, terminal: Terminal) -> None:
         ("", "sessions", "first", "last", "holes", "lowest", "highest", move),
         rows,
     )
+    found = pd.DataFrame(repairs, columns=["unique_id", "ds", "kind", "detail"])
+    terminal.data(series=summary.reset_index(), repairs=found)
     lines = render_repairs(repairs, LISTED)
     for line in lines or ["nothing had to be repaired"]:
         terminal.result(f"  {line}")

@@ -26,6 +26,7 @@ def show_scores(run: Path, terminal: Terminal) -> None:
     """Print the verdicts of a run and all tables behind them; InputError if a file is missing."""
     data = runs.read_manifest(run)["data"]
     card, unit = Scorecard.read(run), crps_unit(data["scale"])
+    terminal.data(**vars(card))
     say_verdicts(card, data["scale"], terminal)
     for _, means in card.means.groupby("h"):
         terminal.table(*means_table(means, unit, data["unit"]))

@@ -37,7 +37,8 @@ def evaluate(run: Path, walk: BacktestSettings, terminal: Terminal) -> Path:
         backtest = once(settings, prepared, models, walk, terminal)
     score_into(folder, prepared, backtest, facts, terminal)
     if folder == run:
-        write_fans(run, prepared, models, settings.horizon)
+        with terminal.stage("fan charts"):
+            write_fans(run, prepared, models, settings.horizon)
         if not settings.no_report:
             add_report(run, terminal)
     terminal.path(folder)

@@ -93,14 +93,18 @@ def explain(run: Path, ticker: str | None, span: Span, terminal: Terminal) -> Pa
         f"({len(view.places)} sessions), {', '.join(settings.cell)} of seed {seed}"
     )
     networks = load_networks(run, settings)
-    frames = look(settings, {c: networks[c].members[0].network_ for c in networks}, view, seed)
+    with terminal.stage("looking inside"):
+        frames = look(settings, {c: networks[c].members[0].network_ for c in networks}, view, seed)
     frames["attribution"] = frames["attribution"].query("lag_sessions < @lags")
     frames["gradients"] = within(frames["gradients"], lags)
     for name, frame in frames.items():
         runs.write_frame(folder / f"{name}.parquet", frame)
     prices = history_of(panel, ticker)
-    draw(folder, frames, view, prices, unit_of(panel))
-    for line in findings.say(frames, view, panel.scale):
+    with terminal.stage("drawing"):
+        draw(folder, frames, view, prices, unit_of(panel))
+    said = findings.say(frames, view, panel.scale)
+    terminal.data(ticker=ticker, findings=said, folder=folder)
+    for line in said:
         terminal.result(line)
     tell_training(run, folder, terminal)
     terminal.line(f"pictures and frames: {folder}")

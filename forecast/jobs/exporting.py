@@ -33,8 +33,11 @@ def export_run(run: Path | None, format: Format, folder: Path, terminal: Termina
     names = causal_features(seen).names
     runs.make_folder(folder, "--out")
     path = folder / (f"{model.name}.onnx" if format == "onnx" else model.name)
-    export(model, path, format)
-    runs.write_json(path.with_suffix(".json"), card(settings, model, names))
+    with terminal.stage("export"):
+        export(model, path, format)
+    about = card(settings, model, names)
+    runs.write_json(path.with_suffix(".json"), about)
+    terminal.data(**about)
     terminal.path(path)
     return path
 

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
+
 from forecast.errors import InputError
 from forecast.jobs.terminal import Terminal
 from forecast.prices.fetching import FIRST_DAY, Outcome, fetch
 from forecast.prices.yahoo import Connection, check_tickers
 from forecast.prices.yahoo_cache import cache_folder
+
+#: What is said of each ticker.
+COLUMNS = ("ticker", "outcome", "sessions", "first", "last", "remark")
 
 
 def fetch_prices(
@@ -45,9 +50,10 @@ def fetch_prices(
     folder: Path = connection.folder if connection and connection.folder else cache_folder()
     terminal.table(
         f"Daily prices from Yahoo, kept in {folder}",
-        ("", "outcome", "sessions", "first", "last", "remark"),
+        ("", *COLUMNS[1:]),
         rows,
     )
+    terminal.data(tickers=pd.DataFrame(rows, columns=list(COLUMNS)))
     failed = [each.ticker for each in outcomes if each.status == "failed"]
     good = len(outcomes) - len(failed)
     terminal.result(

@@ -72,7 +72,9 @@ def _say_prices(panel: Panel, notes: list[str], terminal: Terminal) -> None:
 
 def publish(folder: Path, frame: pd.DataFrame, panel: Panel, name: str, terminal: Terminal) -> None:
     """Write the forecasts of the model `name` and print them."""
-    write_prediction(folder, frame, panel, name)
+    with terminal.stage("fan charts"):
+        write_prediction(folder, frame, panel, name)
+    terminal.data(**as_json(frame.drop(columns="y"), panel, name))
     for _, rows in frame.groupby("unique_id", sort=False):
         say_prediction(rows, panel, name, terminal)
     terminal.line(f"forecasts and fan charts: {folder}")
@@ -118,14 +120,14 @@ def write_prediction(folder: Path, frame: pd.DataFrame, panel: Panel, cell: str)
         ) from error
     known = frame.drop(columns="y")
     runs.write_frame(folder / "forecast.csv", known)
-    runs.write_json(folder / "forecast.json", _as_json(known, panel, cell))
+    runs.write_json(folder / "forecast.json", as_json(known, panel, cell))
     for ticker in frame["unique_id"].unique():
         one = frame[frame["unique_id"] == ticker]
         chart = plot_fan(history_of(panel, ticker), one, cell, unit=unit_of(panel))
         save(chart, folder / f"fan_{runs.file_stem(ticker)}.png")
 
 
-def _as_json(frame: pd.DataFrame, panel: Panel, cell: str) -> dict[str, object]:
+def as_json(frame: pd.DataFrame, panel: Panel, cell: str) -> dict[str, object]:
     """Per ticker the cutoff, its close and, by session, the quantiles of the price."""
     tickers = {}
     for ticker, rows in frame.groupby("unique_id", sort=False):

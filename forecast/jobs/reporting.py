@@ -15,7 +15,8 @@ def make_report(run: Path, out: Path | None, terminal: Terminal) -> Path:
 
     path = out or run / "report.html"
     try:
-        write_report(run, path)
+        with terminal.stage("report"):
+            write_report(run, path)
     except OSError as error:
         raise InputError(
             f"the report {path} cannot be written: {error.strerror}; choose another --out."
@@ -29,6 +30,8 @@ def add_report(run: Path, terminal: Terminal) -> None:
     from forecast.report import write_report
 
     try:
-        terminal.line(f"report: {write_report(run)}")
+        with terminal.stage("report"):
+            path = write_report(run)
+        terminal.line(f"report: {path}")
     except Exception as error:  # the run is done and stays so
         terminal.line(f"no report: {type(error).__name__}: {error}")

@@ -32,8 +32,9 @@ def score_into(
     """
     panel, networks = prepared.panel, list(facts)
     baselines = [name for name in BASELINES if name in backtest.models]
-    whole = with_conformal(backtest, panel, networks)
-    card = make_scorecard(whole, panel, prepared.until, networks, baselines)
+    with terminal.stage("scoring"):
+        whole = with_conformal(backtest, panel, networks)
+        card = make_scorecard(whole, panel, prepared.until, networks, baselines)
     adjusted = [name + SUFFIX for name in networks]
     told = whole.select([*networks, *adjusted, *baselines])
     manifest = runs.read_json(folder / "manifest.json")
@@ -53,6 +54,7 @@ def score_into(
             f"  {left:,} of {len(backtest.cutoffs):,} origins are not scored: a model had too "
             "little history there"
         )
+    terminal.data(**metrics)
     say_verdicts(card, panel.scale, terminal)
 
 

@@ -28,6 +28,7 @@ PACKAGES = ("forecast", "tensorflow", "keras", "numpy")
 def list_studies(terminal: Terminal) -> None:
     """Say the name of every study and what it shows."""
     width = max(map(len, NAMES))
+    terminal.data(studies=[{"name": name, "shows": load(name).shows} for name in NAMES])
     for name in NAMES:
         terminal.result(f"{name:<{width}}  {load(name).shows}")
 
@@ -59,6 +60,7 @@ def run_study(
     frame = collected(study, units, folder)
     findings = study.judge(frame)
     write_result(study, how, frame, findings, folder)
+    terminal.data(**{study.name: {**summary(study, how, findings), "folder": folder}})
     tell(study, findings, terminal)
     if todo:
         terminal.line(f"  {seconds:.0f} s")

@@ -1,30 +1,67 @@
-"""What a command says: plain lines in a pipe, tables and bars on a terminal."""
+"""What a command says: plain lines in a pipe, tables and bars on a terminal, JSON for machines."""
 
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal, Self
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+
+from forecast.runs import json_text
 
 #: Columns of the output when it goes to a file or a pipe.
 PIPE_WIDTH = 160
+#: What a number begins with, or what stands where there is none.
+NUMERIC = ("", *"0123456789+-−–")
+#: What takes longer than so many seconds is told with its time.
+LONG = 2.0
 
 
 class Terminal:
-    """Lines, tables and progress; with `quiet` only `result` and `path` are printed."""
+    """Lines, tables and progress; with `quiet` only tables, `result` and `path` are printed.
 
-    def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
+    With `json` one JSON object is printed at the end of the ``with`` block and nothing else: what
+    was given to `data`; where nothing was, the tables and the lines of the result as they are.
+    """
+
+    def __init__(
+        self, quiet: bool = False, console: Console | None = None, json: bool = False
+    ) -> None:
         probe = console or Console()
         width = None if probe.is_terminal else PIPE_WIDTH
         self.console = console or Console(width=width, highlight=False)
-        self.quiet = quiet
+        self.quiet, self.json = quiet or json, json
+        self._data: dict[str, Any] = {}
+        self._tables: list[dict[str, Any]] = []
+        self._said: list[str] = []
+        self._path: dict[str, Path] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self.json and error is None:
+            content = self._data or {"tables": self._tables, "said": self._said}
+            self.console.file.write(json_text({**content, **self._path}))
+
+    def data(self, **values: Any) -> None:
+        """Keep values for JSON: frames become rows; numbers stay numbers, in the unit they have."""
+        self._data |= values
 
     def line(self, text: str) -> None:
         """Print a line, as it is."""
@@ -37,31 +74,55 @@ class Terminal:
             self.console.print(f"[bold]{escape(text)}[/bold]", soft_wrap=True)
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table; all but the first column are aligned to the right."""
+        """Print a table; columns of numbers are aligned to the right."""
+        if self.json:
+            self._tables.append({"title": title, "columns": header, "rows": rows})
+            return
         self.console.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
         table = Table(box=box.SIMPLE_HEAD)
         for k, name in enumerate(header):
-            table.add_column(escape(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
+            numbers = k > 0 and all(row[k][:1] in NUMERIC for row in rows)
+            justify: Literal["left", "right"] = "right" if numbers else "left"
+            table.add_column(escape(name), justify=justify, no_wrap=k == 0)
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self.console.print(table)
 
     def result(self, text: str) -> None:
         """Print a line that is part of the result, also when quiet."""
+        if self.json:
+            self._said.append(text)
+            return
         self.console.print(escape(text), soft_wrap=True)
 
     def path(self, folder: Path) -> None:
         """Print the run folder's path, alone on the last line."""
+        if self.json:
+            self._path["path"] = folder
+            return
         self.console.print(escape(str(folder)), soft_wrap=True)
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator["Bar"]:
-        """Yield a bar that is drawn on a terminal and leaves nothing behind."""
+    def stage(self, title: str, total: int | None = None) -> Iterator["Bar"]:
+        """Yield a bar as `progress` does, and say afterwards how long it took, if it was long."""
+        started = time.perf_counter()
+        with self.progress(title, total) as bar:
+            yield bar
+        seconds = time.perf_counter() - started
+        if seconds > LONG:
+            self.line(f"  {title}: {seconds:.1f} s")
+
+    @contextmanager
+    def progress(self, title: str, total: int | None) -> Iterator["Bar"]:
+        """Yield a bar that is drawn on a terminal and leaves nothing behind.
+
+        It shows the seconds gone and, with a `total`, an estimate of those to come.
+        """
+        known = (MofNCompleteColumn(), TimeRemainingColumn()) if total else (TimeElapsedColumn(),)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
+            *known,
             TextColumn("{task.fields[state]}"),
         )
         disable = self.quiet or not self.console.is_terminal

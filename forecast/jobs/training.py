@@ -42,7 +42,8 @@ def train(start: Start, terminal: Terminal) -> Path:
         write_manifest(folder, start)
         backtest = once(settings, prepared, models, BacktestSettings(), terminal)
         score_into(folder, prepared, backtest, facts, terminal)
-        write_fans(folder, prepared, models, settings.horizon)
+        with terminal.stage("fan charts"):
+            write_fans(folder, prepared, models, settings.horizon)
     final = settings.runs_dir / start.name
     if not settings.no_report:
         add_report(final, terminal)

@@ -50,8 +50,13 @@ def once(
         "ahead, no refit"
     )
     terminal.line(f"  fold 1 of 1: {fold}")
-    baselines = {name: BASELINES[name]().fit(panel, prepared.until) for name in BASELINES}
-    backtest = walk_forward({**by_seed(models), **baselines}, panel, cutoffs, horizons)
+    members, baselines = by_seed(models), {}
+    with terminal.stage("walking forward", len(members) + 2 * len(BASELINES)) as bar:
+        for name, make in BASELINES.items():
+            baselines[name] = make().fit(panel, prepared.until)
+            bar.step(f"{name} is fitted")
+        walked = {**members, **baselines}
+        backtest = walk_forward(walked, panel, cutoffs, horizons, bar.step)
     return with_ensembles(backtest, models)
 
 
