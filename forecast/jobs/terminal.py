@@ -24,8 +24,8 @@ from rich.table import Table
 
 from forecast.runs import json_text
 
-#: Columns of the output when it goes to a file or a pipe.
-PIPE_WIDTH = 160
+#: Columns of the output in a file or a pipe: a row of a table is a line there.
+PIPE_WIDTH = 10_000
 #: What a number begins with, or what stands where there is none.
 NUMERIC = ("", *"0123456789+-−–")
 #: What takes longer than so many seconds is told with its time.
@@ -79,7 +79,7 @@ class Terminal:
             self._tables.append({"title": title, "columns": header, "rows": rows})
             return
         self.console.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
-        table = Table(box=box.SIMPLE_HEAD)
+        table = Table(box=box.SIMPLE_HEAD if self.console.is_terminal else None)
         for k, name in enumerate(header):
             numbers = k > 0 and all(row[k][:1] in NUMERIC for row in rows)
             justify: Literal["left", "right"] = "right" if numbers else "left"
