@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +16,15 @@ Calendar = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_]+$", max_length=12)]
 SCORED_HORIZONS = (1, 5, 20)
 #: Horizons the network learns; those between are interpolated (see layers.quantiles).
 LEARNED_HORIZONS = (1, 2, 3, 5, 10, 20, 40, 80, 160)
+
+
+class Search(NamedTuple):
+    """Where `forecast tune` looks for a setting: from `low` to `high`, or among `choices`."""
+
+    low: float = 0
+    high: float = 0
+    log: bool = False
+    choices: tuple[int | float | str, ...] = ()
 
 
 class _Settings(BaseModel):
@@ -110,7 +119,9 @@ class DailySettings(PretrainedPrices):
 class WindowSettings(_Settings):
     """How the panel is cut into windows and into training, validation and test."""
 
-    lookback: int = Field(160, ge=8, le=4096, description="longest context of a forecast, sessions")
+    lookback: Annotated[int, Search(choices=(80, 160, 240))] = Field(
+        160, ge=8, le=4096, description="longest context of a forecast, sessions"
+    )
     horizon: int = Field(20, ge=1, le=250, description="longest forecast, sessions")
     validation_start: date | None = Field(
         None, description="first validation session (default: after 65 % of the sessions)"
@@ -157,15 +168,20 @@ class NetworkSettings(_Settings):
     cell: tuple[Cell, ...] = Field(
         ("lstm", "keras-lstm"), min_length=1, description="recurrent layer; several are compared"
     )
-    units: int | None = Field(
+    units: Annotated[int | None, Search(4, 64, log=True)] = Field(
         None,
         ge=1,
         le=4096,
         description="units of the recurrent layer (default: 8, or 32 from 50,000 training "
         "sessions over all tickers on)",
     )
-    dropout: float = Field(0.2, ge=0, lt=1, description="dropout after the recurrent layer")
-    forget_bias: Annotated[float, Field(ge=-20, le=20)] | Literal["chrono"] = Field(
+    dropout: Annotated[float, Search(0.0, 0.5)] = Field(
+        0.2, ge=0, lt=1, description="dropout after the recurrent layer"
+    )
+    forget_bias: Annotated[
+        Annotated[float, Field(ge=-20, le=20)] | Literal["chrono"],
+        Search(choices=(0.0, 1.0, 2.0, "chrono")),
+    ] = Field(
         1.0,
         description="bias the LSTMs' forget gates start with, 1 keeps for 3.7 sessions; chrono: "
         "memories from one session to the lookback",
@@ -177,17 +193,26 @@ class TrainingSettings(_Settings):
 
     epochs: int = Field(30, ge=1, description="most epochs; stops early by validation CRPS")
     steps_per_epoch: int = Field(20, ge=1, description="batches drawn per epoch")
-    batch_size: int = Field(64, ge=1, description="windows per batch")
-    lr: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = Field(
+    batch_size: Annotated[int, Search(choices=(32, 64, 128))] = Field(
+        64, ge=1, description="windows per batch"
+    )
+    lr: Annotated[
+        Annotated[float, Field(gt=0, le=1)] | Literal["auto"], Search(1e-4, 1e-2, log=True)
+    ] = Field(
         1e-3, description="learning rate of Adam; auto: found by a range test before training"
     )
-    clip_norm: float = Field(0.1, gt=0, description="gradients are clipped to this global norm")
+    clip_norm: Annotated[float, Search(0.02, 1.0, log=True)] = Field(
+        0.1, gt=0, description="gradients are clipped to this global norm"
+    )
     patience: int = Field(6, ge=1, description="epochs without a better validation CRPS until stop")
     from_pretrained: bool = Field(
         False, description="start from the network that comes with the project and fine-tune it"
     )
     seeds: int = Field(1, ge=1, le=100, description="networks trained per cell, one per seed")
     seed: int = Field(0, ge=0, lt=2**31, description="first seed")
+    tuned_trials: int = Field(
+        0, ge=0, description="trials of forecast tune among which these settings were chosen"
+    )
     telemetry: Telemetry = Field(
         "standard", description="how much is measured of gradients and gates while training"
     )
@@ -206,6 +231,23 @@ class BacktestSettings(_Settings):
     embargo: int = Field(0, ge=0, description="sessions left out before the first cutoff")
     window: Literal["expanding", "rolling"] = Field(
         "expanding", description="train on all the past, or on as much as the first fold has"
+    )
+
+
+class TuneSettings(_Settings):
+    """How settings are looked for."""
+
+    trials: int = Field(20, ge=1, description="trials of this call")
+    study: str = Field(
+        "tuning",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="name of the study; one that is there goes on",
+    )
+    storage: str | None = Field(
+        None, description="URL of a database (default: tune.sqlite in the folder of the runs)"
+    )
+    search: tuple[str, ...] = Field(
+        (), description="settings to look for (default: every one that has a range)"
     )
 
 

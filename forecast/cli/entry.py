@@ -29,13 +29,18 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
     study,
     track,
     train,
+    tune,
 )
 from forecast.cli.app import BAD_INPUT, DIVERGED, STOPPED, app
 from forecast.errors import DivergedError, InputError
-from forecast.settings import DailySettings, Settings
+from forecast.settings import DailySettings, Settings, TuneSettings
 
 #: Everything that may stand in a file for --config, for one command or another.
-_FIELDS = {**DailySettings.model_fields, **Settings.model_fields}
+_FIELDS = {
+    **DailySettings.model_fields,
+    **TuneSettings.model_fields,
+    **Settings.model_fields,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -38,6 +38,7 @@ def daily(settings: DailySettings, terminal: Terminal, now: pd.Timestamp | None 
         scored = score_due(ledger, evening.panel, evening.made_at)
         terminal.line(f"  {scored:,} forecasts whose day has come are scored")
         trouble += say_record(ledger.scores(), terminal)
+    terminal.data(needs_a_person=trouble)
     for words in trouble:
         terminal.result(f"needs a person: {words}")
     terminal.path(path)

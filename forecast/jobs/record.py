@@ -64,6 +64,7 @@ def say_record(scores: pd.DataFrame, terminal: Terminal) -> list[str]:
         ],
     )
     alarms = [str(alarm) for alarm in drift_alarms(scores, networks)]
+    terminal.data(record=record, alarms=alarms)
     if not alarms:
         terminal.result("No drift alarm: recent forecasts hold what they promise, as far as these "
                         "outcomes can tell.")  # fmt: skip

@@ -178,6 +178,7 @@ def write_manifest(folder: Path, start: Start) -> None:
             "versions": versions(),
             "backtest": frozen(settings, prepared, BacktestSettings())[1],
             "threads": os.cpu_count(),
+            "tuned_trials": settings.tuned_trials,
             "notes": prepared.notes,
             "files": {p.relative_to(folder).as_posix(): runs.file_sha256(p) for p in files},
         },

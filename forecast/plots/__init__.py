@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from forecast.plots.scores import plot_pit, plot_reliability, plot_skill
     from forecast.plots.style import color_of, save
     from forecast.plots.training import plot_gradient_by_lag, plot_gradient_norms, plot_loss
+    from forecast.plots.tuning import plot_importance, plot_trials
 
 _HOME = {
     "color_of": "style",
@@ -21,11 +22,13 @@ _HOME = {
     "plot_gates": "inside",
     "plot_gradient_by_lag": "training",
     "plot_gradient_norms": "training",
+    "plot_importance": "tuning",
     "plot_loss": "training",
     "plot_memory": "inside",
     "plot_pit": "scores",
     "plot_reliability": "scores",
     "plot_skill": "scores",
+    "plot_trials": "tuning",
     "save": "style",
 }
 
@@ -37,11 +40,13 @@ __all__ = [
     "plot_gates",
     "plot_gradient_by_lag",
     "plot_gradient_norms",
+    "plot_importance",
     "plot_loss",
     "plot_memory",
     "plot_pit",
     "plot_reliability",
     "plot_skill",
+    "plot_trials",
     "save",
 ]
 

@@ -42,7 +42,8 @@ def scores_of(path: Path) -> pd.DataFrame:
 def record_parts(scores: pd.DataFrame, network: str) -> Iterator[Any]:
     """Alarms, rolling coverage and the table of one network's track record."""
     alarms = [alarm.words for alarm in drift_alarms(scores, [network])]
-    yield Text(alarms or ["No drift alarm, as far as these outcomes can tell."], "Drift alarms")
+    lines = ["Recent forecasts are off:", *alarms] if alarms else ["None, as far as one can tell."]
+    yield Text(lines, "Drift alarms")
     rolled = rolling_coverage(scores[scores["model"] == network])
     if len(rolled):
         last = rolled.groupby("h")["coverage_90"].last()
@@ -80,7 +81,8 @@ def record_rows(scores: pd.DataFrame, network: str) -> list[tuple[str, ...]]:
 
 def coverage_chart(rolled: pd.DataFrame, network: str) -> figure:
     """Draw `rolling_coverage` (%) by cutoff, one line per horizon."""
-    chart = new_figure(260, y="in the 90 % band (%)", x_axis_type="datetime")
+    low = min(80.0, 100 * rolled["coverage_90"].min() - 2)
+    chart = new_figure(260, y="in the 90 % band (%)", x_axis_type="datetime", y_range=(low, 101.0))
     date_axis(chart)
     chart.add_layout(Span(location=90, dimension="width", line_color=REFERENCE))
     items = []

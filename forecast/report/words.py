@@ -47,12 +47,17 @@ def on_what(manifest: dict[str, Any]) -> str:
     """Say on which data the networks learned and were scored."""
     data, splits = manifest.get("data", {}), manifest.get("splits", {})
     test, validation = splits.get("test", {}), splits.get("validation", {})
+    trials = manifest.get("tuned_trials", 0)
+    tuned = (
+        f" Their settings were chosen among {number(trials, ',')} trials there." if trials else ""
+    )
     return (
         f"Prices from the source “{data.get('source', '?')}”: {len(data.get('tickers', []))} "
         f"tickers, {number(data.get('sessions'), ',')} sessions from {data.get('first', '?')} to "
         f"{data.get('last', '?')}. The networks learned from the sessions before "
         f"{validation.get('first', '?')}, were chosen on those before {test.get('first', '?')}, "
         f"and are scored on those from there to {test.get('last', '?')}, which they had never seen."
+        f"{tuned}"
     )
 
 

@@ -53,9 +53,15 @@ def trained(runs_dir, run_forecast):
 
     run_forecast(
         Nothing(), "train", *SLICE, *SMALL, "--seeds", "2", "--tensorboard", "--runs-dir", runs_dir,
-        "--name", "small",
+        "--name", "small", "--tuned-trials", "7",
     )  # fmt: skip
     return runs_dir / "small"
+
+
+def test_how_many_trials_chose_the_settings_is_told(trained):
+    assert runs.read_manifest(trained)["tuned_trials"] == 7
+    report = (trained / "report.html").read_text(encoding="utf-8")
+    assert "Their settings were chosen among 7 trials there." in report
 
 
 def test_a_run_folder_holds_everything_that_is_promised(trained):
