@@ -10,6 +10,7 @@ from pathlib import Path
 
 from forecast.errors import InputError
 from forecast.locks import LOCK, alone_in
+from forecast.names import check_run_name
 from forecast.runs import LATEST, draft_of
 
 #: What a run in progress needs to go on; everything else in its folder is made again.
@@ -71,7 +72,8 @@ def find_stopped(runs_dir: Path, name: str = "") -> tuple[str, Path]:
 
     Raises InputError when there is none.
     """
-    starts = [draft_of(runs_dir / name) / CHECKPOINT / START] if name else _starts(runs_dir)
+    named = draft_of(runs_dir / (check_run_name(name) if name else LATEST))
+    starts = [named / CHECKPOINT / START] if name else _starts(runs_dir)
     if not starts or not starts[-1].is_file():
         what = f"no stopped training {name}" if name else f"no stopped training in {runs_dir}"
         raise InputError(f"there is {what}; {_stopped(runs_dir)}.")
@@ -111,8 +113,13 @@ def _check_name(target: Path) -> None:
         raise InputError(
             f"--name {target.name} is kept for the link to the newest run; choose another."
         )
-    if target.exists():
-        raise InputError(f"the run {target} exists; choose another --name or delete the folder.")
+    same = [path for path in _beside(target) if path.name.lower() == target.name.lower()]
+    if same:
+        raise InputError(f"the run {same[0]} exists; choose another --name or delete the folder.")
+
+
+def _beside(target: Path) -> list[Path]:
+    return list(target.parent.iterdir()) if target.parent.is_dir() else []
 
 
 def _clear(draft: Path, keep_checkpoint: bool) -> None:

@@ -5,18 +5,19 @@ import itertools
 import json
 import math
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import pandas as pd
 import yaml
+from pydantic import ValidationError
 
+from forecast import bounded
 from forecast.errors import InputError
+from forecast.escaping import as_cell
 from forecast.settings import Settings
 
 LATEST = "latest"
@@ -91,12 +92,29 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """Write a frame as Parquet or CSV, by the path's suffix, whole or not at all."""
+    """Write a frame as Parquet or CSV, by the path's suffix, whole or not at all.
+
+    In CSV no text is a formula (`forecast.escaping.as_cell`); `bounded.read_table` takes that back.
+    """
     with written_whole(path) as draft:
         if path.suffix == ".parquet":
             frame.to_parquet(draft, index=False)
         else:
-            frame.to_csv(draft, index=False, lineterminator="\n")
+            draft.write_text(as_csv(frame), encoding="utf-8", newline="\n")
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV in which no table program finds a formula; numbers stay as they are."""
+    text = [name for name, kind in frame.dtypes.items() if kind.kind not in "biufcM"]
+    header = [_cell(name) for name in frame.columns]
+    frame = frame.copy(deep=False)
+    for name in text:
+        frame[name] = frame[name].map(_cell).astype(object)
+    return frame.to_csv(index=False, lineterminator="\n", header=header)
+
+
+def _cell(value: Any) -> Any:
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -130,15 +148,12 @@ def _plain(value: Any) -> Any:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run; InputError when it is missing or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}; train the run again.") from error
+    return bounded.read_json(path, "train the run again")
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
     """Read the manifest of a run; raises InputError when it lacks what commands read of it."""
-    manifest: dict[str, Any] = read_json(run / "manifest.json")
+    manifest = read_record(run)
     missing = [key for key in MANIFEST_KEYS if key not in manifest]
     if missing:
         raise InputError(
@@ -146,6 +161,16 @@ def read_manifest(run: Path) -> dict[str, Any]:
             "version of forecast. Train it again, or use the version that wrote it."
         )
     return manifest
+
+
+def read_record(folder: Path, record: str = "manifest.json") -> dict[str, Any]:
+    """Read a JSON file of a run that holds an object; InputError when it is another."""
+    content = read_json(folder / record)
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{folder / record} holds {type(content).__name__}, no object: train again."
+        )
+    return content
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
@@ -156,11 +181,11 @@ def write_settings(folder: Path, settings: Settings) -> None:
 
 def read_settings(folder: Path) -> Settings:
     """Read the settings a run was made with."""
+    path = folder / "settings.yaml"
     try:
-        content = yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8"))
-        return Settings.model_validate(content)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{folder / 'settings.yaml'} cannot be read: {error}") from error
+        return Settings.model_validate(bounded.read_yaml(path))
+    except ValidationError as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -182,7 +207,8 @@ def check_file(folder: Path, name: str, record: str = "manifest.json") -> Path:
     Raises InputError when it is missing or was changed since it was written.
     """
     path = folder / name
-    expected = read_json(folder / record).get("files", {}).get(name)
+    files = read_record(folder, record).get("files")
+    expected = files.get(name) if isinstance(files, dict) else None
     if not path.is_file():
         raise InputError(f"{path} is missing; train the run again.")
     if file_sha256(path) != expected:
@@ -191,12 +217,3 @@ def check_file(folder: Path, name: str, record: str = "manifest.json") -> Path:
             "do not trust it; train the run again."
         )
     return path
-
-
-def file_stem(ticker: str) -> str:
-    """Part of a file name for a ticker: anything but letters, digits, ., - and _ becomes _.
-
-    A checksum is added where something was changed, so that no two tickers share a file.
-    """
-    stem = re.sub(r"[^A-Za-z0-9._-]", "_", ticker)[:60]
-    return stem if stem == ticker else f"{stem}-{crc32(ticker.encode()):08x}"

@@ -5,7 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from forecast.names import check_run_name
 
 Cell = Literal["lstm", "keras-lstm", "gru", "simple-rnn"]
 Telemetry = Literal["economy", "standard", "full", "off"]
@@ -29,6 +31,15 @@ class Search(NamedTuple):
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_nul(cls, value: object) -> object:
+        """No file system takes a NUL, and no name holds one."""
+        for part in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(part, str) and "\0" in part:
+                raise ValueError("there is a NUL sign in it")
+        return value
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """What differs from the defaults: enough to write the same settings again."""
@@ -275,12 +286,16 @@ class OutputSettings(_Settings):
     runs_dir: Path = Field(Path("runs"), description="folder of the run folders")
     name: str | None = Field(
         None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
         description="name of the run folder (default: date, time and source)",
     )
     tensorboard: bool = Field(False, description="also write TensorBoard logs")
     no_report: bool = Field(False, description="write no report.html")
     quiet: bool = Field(False, description="print the result only")
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str | None) -> str | None:
+        return None if name is None else check_run_name(name)
 
 
 class Settings(OutputSettings, TrainingSettings, NetworkSettings, WindowSettings, PriceSettings):

@@ -107,7 +107,7 @@ def test_a_border_outside_the_prices_is_told(fails):
         (["--cell", "gru", "gru"], "--cell names a layer twice: gru, gru"),
         (["--start", "31.12.2004"], "--start: .*valid date.*'31.12.2004'"),
         (["--start", "2005-01-01", "--end", "2004-01-01"], "--start 2005-01-01 is not before"),
-        (["--name", "../../etc"], "--name: .*pattern.*'../../etc'"),
+        (["--name", "../../etc"], "--name: .* is no name of a run: .* got '../../etc'"),
         (["--name", "latest"], "--name latest is kept for the link"),
         (["--source", "bloomberg"], "--source: .*'bundled'"),
         (["--source", "csv"], "--source csv needs at least one --csv PATH"),

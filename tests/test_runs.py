@@ -156,23 +156,6 @@ def test_a_file_the_manifest_does_not_know_is_not_trusted(tmp_path):
         runs.check_file(tmp_path, "c.keras")
 
 
-@pytest.mark.parametrize(
-    ("ticker", "stem"),
-    [
-        *(("AAPL", "AAPL"), ("BRK-B", "BRK-B"), ("A_B", "A_B")),
-        *(("^GSPC", "_GSPC-7c563ba4"), ("../a/b", ".._a_b-f27172e6")),
-    ],
-)
-def test_a_file_name_for_a_ticker_holds_no_sign_that_means_something(ticker, stem):
-    assert runs.file_stem(ticker) == stem
-    assert len(runs.file_stem(ticker * 50)) <= 69
-
-
-def test_no_two_tickers_share_a_file_name():
-    tickers = ["A B", "A_B", "A/B", "A" * 60, "A" * 61, "A" * 62, "é", "è"]
-    assert len({runs.file_stem(ticker) for ticker in tickers}) == len(tickers)
-
-
 def test_a_run_of_another_version_is_told_by_what_its_manifest_lacks(tmp_path):
     run = finish(tmp_path, "old")
     with pytest.raises(

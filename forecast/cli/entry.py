@@ -32,7 +32,9 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
     tune,
 )
 from forecast.cli.app import BAD_INPUT, DIVERGED, STOPPED, app
+from forecast.cli.streams import hang_up, take_every_text
 from forecast.errors import DivergedError, InputError
+from forecast.escaping import printable, shown
 from forecast.settings import DailySettings, Settings, TuneSettings
 
 #: Everything that may stand in a file for --config, for one command or another.
@@ -42,15 +44,18 @@ _FIELDS = {
     **Settings.model_fields,
 }
 
+_LESS_MEMORY = "close other programs, or take fewer prices, or a smaller --batch-size or --units."
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 2 with one clear message for bad input."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its notes on tracing
+    take_every_text()
+    _quieten_libraries()
     try:
         app.config = _config(tokens)
         app(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()  # a reader who hung up is noticed here
     except cyclopts.CycloptsError as error:
         cause = error.__cause__
         _fail(_explain(cause) if isinstance(cause, ValidationError) else str(error))
@@ -60,10 +65,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail(str(error))
     except DivergedError as error:
         _fail(str(error), DIVERGED)
+    except BrokenPipeError:
+        hang_up()
+    except MemoryError as error:
+        _fail(f"the memory is used up ({error or 'nothing more to be had'}): {_LESS_MEMORY}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
     except KeyboardInterrupt as error:
         print(str(error) or "stopped", file=sys.stderr)
         sys.exit(STOPPED)
     sys.exit(0)
+
+
+def _quieten_libraries() -> None:
+    """Keep TensorFlow's notes for itself, and Keras on TensorFlow whatever a file at home says."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    for name in ("tensorflow", "matplotlib.font_manager", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _config(tokens: list[str]) -> tuple[Dict, ...]:
@@ -76,21 +96,22 @@ def _config(tokens: list[str]) -> tuple[Dict, ...]:
 
 
 def _read_yaml(path: str) -> dict[str, Any]:
-    import yaml
+    from forecast.bounded import read_yaml
 
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            content = yaml.safe_load(file) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"--config {path} cannot be read: {error}") from error
+        content = read_yaml(Path(path)) or {}
+    except InputError as error:
+        raise InputError(f"--config {error}") from error
     if not isinstance(content, dict):
-        raise InputError(f"--config {path}: expected lines such as 'units: 16', got {content!r}.")
+        raise InputError(
+            f"--config {path}: expected lines such as 'units: 16', got {shown(content)}."
+        )
     for key, value in content.items():
         field = _FIELDS.get(str(key).replace("-", "_"))
         if field is None:
-            near = difflib.get_close_matches(str(key), _FIELDS, n=1)
+            near = difflib.get_close_matches(str(key)[:80], _FIELDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "forecast train --help lists them."
-            raise InputError(f"--config {path}: there is no setting {key!r}; {hint}")
+            raise InputError(f"--config {path}: there is no setting {shown(key)}; {hint}")
         items = value if isinstance(value, list) else [value]
         if field.annotation is not bool and any(isinstance(item, bool) for item in items):
             raise InputError(
@@ -108,11 +129,11 @@ def _explain(error: ValidationError) -> str:
         place = str(item["loc"][0]) if item["loc"] else ""
         if place:
             flag = "--" + place.replace("_", "-")
-            message = f"{flag}: {message[0].lower() + message[1:]}, got {item['input']!r}"
+            message = f"{flag}: {message[0].lower() + message[1:]}, got {shown(item['input'])}"
         lines.setdefault(place, message)
     return "; ".join(lines.values())
 
 
 def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(code)

@@ -8,6 +8,7 @@ from typing import Self
 import pandas as pd
 
 from forecast import runs
+from forecast.bounded import read_table
 from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.calibration import before_and_after, reliability
@@ -92,7 +93,7 @@ class Scorecard:
         for field in fields(cls):
             path = folder / f"{field.name}.csv"
             try:
-                frames[field.name] = pd.read_csv(path, dtype={"group": str, "unique_id": str})
+                frames[field.name] = read_table(path)
             except (OSError, ValueError) as error:
                 raise InputError(
                     f"{path} cannot be read: {error}; write it again with forecast evaluate."

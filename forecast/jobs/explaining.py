@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from forecast import runs
+from forecast.bounded import read_table
 from forecast.errors import InputError
 from forecast.jobs import findings
 from forecast.jobs.fans import history_of, unit_of
 from forecast.jobs.loading import load_networks
 from forecast.jobs.terminal import Terminal
+from forecast.names import file_stem
 from forecast.plots import (
     plot_attribution,
     plot_gates,
@@ -85,7 +87,7 @@ def explain(run: Path, ticker: str | None, span: Span, terminal: Terminal) -> Pa
     choose_tickers(panel.tickers, [ticker])
     windows = build_windows(panel, settings, trained_on)
     view = choose_span(windows, ticker, span, pd.Timestamp(manifest["splits"]["test"]["first"]))
-    folder = run / "explain" / runs.file_stem(ticker)
+    folder = run / "explain" / file_stem(ticker)
     runs.make_folder(folder, "--runs-dir")
     seed = manifest["seeds"][0]
     terminal.heading(
@@ -233,7 +235,7 @@ def tell_training(run: Path, folder: Path, terminal: Terminal) -> None:
         )
         return
     try:
-        telemetry = pd.read_parquet(path)
+        telemetry = read_table(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}; train the run again.") from error
     if (telemetry["quantity"] == "memory_sessions").any():

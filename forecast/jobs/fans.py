@@ -11,6 +11,7 @@ from forecast.evaluation.backtest import forecast_frame, make_cutoffs, walk_forw
 from forecast.jobs.prepare import Prepared
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
+from forecast.names import file_stem
 from forecast.plots import plot_fans, save
 from forecast.prices import Panel
 
@@ -40,7 +41,7 @@ def write_fans(
         one = one[one["cutoff"].isin(known)]
         if one[name].notna().any():
             figure = plot_fans(history_of(panel, ticker), one, name, CUTOFFS, unit=unit_of(panel))
-            save(figure, folder / "plots" / f"fan_{runs.file_stem(ticker)}.png")
+            save(figure, folder / "plots" / f"fan_{file_stem(ticker)}.png")
 
 
 def past_fans(name: str, model: Forecaster, prepared: Prepared, horizon: int) -> pd.DataFrame:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from forecast import runs
-from forecast.errors import InputError
 from forecast.jobs.pretrained import pretrained_card, pretrained_settings
 from forecast.settings import Settings
 from forecast.shipped import pretrained_folder
@@ -27,10 +26,7 @@ def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
         members = []
         for seed in manifest["seeds"]:
             path = runs.check_file(run, f"models/{cell}-seed{seed}.keras")
-            try:
-                members.append(NeuralForecaster(settings, cell, seed, until).load(path, market))
-            except (ValueError, OSError, TypeError) as error:
-                raise InputError(f"{path} does not load: {error}") from error
+            members.append(NeuralForecaster(settings, cell, seed, until).load(path, market))
         networks[cell] = Ensemble(members)
     return networks
 

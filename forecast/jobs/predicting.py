@@ -14,6 +14,7 @@ from forecast.jobs.newest import newest_prices, pretrained_prices
 from forecast.jobs.pretrained import pretrained_card
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
+from forecast.names import file_stem
 from forecast.plots import plot_fan, save
 from forecast.prices import Panel
 from forecast.settings import PriceSettings, Settings
@@ -124,7 +125,7 @@ def write_prediction(folder: Path, frame: pd.DataFrame, panel: Panel, cell: str)
     for ticker in frame["unique_id"].unique():
         one = frame[frame["unique_id"] == ticker]
         chart = plot_fan(history_of(panel, ticker), one, cell, unit=unit_of(panel))
-        save(chart, folder / f"fan_{runs.file_stem(ticker)}.png")
+        save(chart, folder / f"fan_{file_stem(ticker)}.png")
 
 
 def as_json(frame: pd.DataFrame, panel: Panel, cell: str) -> dict[str, object]:

@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from forecast import runs
+from forecast.bounded import read_table
 from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest, join, quantile_frame, read_quantile_frame
 from forecast.evaluation.folds import Fold, make_folds, walk_folds
@@ -102,7 +101,7 @@ def refitted(
                         "same command goes on from there"
                     ) from None
                 terminal.line(f"    saved after {time.perf_counter() - began:.0f} s")
-            parts.append(read_quantile_frame(pd.read_parquet(folder / name)))
+            parts.append(read_quantile_frame(read_table(folder / name)))
             bar.step()
     return with_ensembles(join(parts), models)
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from rich import box
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console as RichConsole
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,7 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
+from forecast.escaping import printable
 from forecast.runs import json_text
 
 #: Columns of the output in a file or a pipe: a row of a table is a line there.
@@ -32,6 +33,14 @@ NUMERIC = ("", *"0123456789+-−–")
 LONG = 2.0
 
 
+class Console(RichConsole):
+    """Where lines go; who reads them may hang up."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which ends silently."""
+        raise BrokenPipeError
+
+
 class Terminal:
     """Lines, tables and progress; with `quiet` only tables, `result` and `path` are printed.
 
@@ -40,7 +49,7 @@ class Terminal:
     """
 
     def __init__(
-        self, quiet: bool = False, console: Console | None = None, json: bool = False
+        self, quiet: bool = False, console: RichConsole | None = None, json: bool = False
     ) -> None:
         probe = console or Console()
         width = None if probe.is_terminal else PIPE_WIDTH
@@ -66,26 +75,26 @@ class Terminal:
     def line(self, text: str) -> None:
         """Print a line, as it is."""
         if not self.quiet:
-            self.console.print(escape(text), soft_wrap=True)
+            self._say(text)
 
     def heading(self, text: str) -> None:
         """Print a line that begins a part."""
         if not self.quiet:
-            self.console.print(f"[bold]{escape(text)}[/bold]", soft_wrap=True)
+            self._say(text, "bold")
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; columns of numbers are aligned to the right."""
         if self.json:
             self._tables.append({"title": title, "columns": header, "rows": rows})
             return
-        self.console.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
+        self._say(title, "bold")
         table = Table(box=box.SIMPLE_HEAD if self.console.is_terminal else None)
         for k, name in enumerate(header):
             numbers = k > 0 and all(row[k][:1] in NUMERIC for row in rows)
             justify: Literal["left", "right"] = "right" if numbers else "left"
-            table.add_column(escape(name), justify=justify, no_wrap=k == 0)
+            table.add_column(Text(printable(name)), justify=justify, no_wrap=k == 0)
         for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         self.console.print(table)
 
     def result(self, text: str) -> None:
@@ -93,14 +102,17 @@ class Terminal:
         if self.json:
             self._said.append(text)
             return
-        self.console.print(escape(text), soft_wrap=True)
+        self._say(text)
 
     def path(self, folder: Path) -> None:
         """Print the run folder's path, alone on the last line."""
         if self.json:
             self._path["path"] = folder
             return
-        self.console.print(escape(str(folder)), soft_wrap=True)
+        self._say(str(folder))
+
+    def _say(self, text: str, style: str = "") -> None:
+        self.console.print(Text(printable(text), style=style), soft_wrap=True)
 
     @contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator["Bar"]:
@@ -120,14 +132,14 @@ class Terminal:
         """
         known = (MofNCompleteColumn(), TimeRemainingColumn()) if total else (TimeElapsedColumn(),)
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             *known,
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
         )
         disable = self.quiet or not self.console.is_terminal
         with Progress(*columns, console=self.console, transient=True, disable=disable) as bars:
-            yield Bar(bars, bars.add_task(escape(title), total=total, state=""))
+            yield Bar(bars, bars.add_task(printable(title), total=total, state=""))
 
 
 class Bar:
@@ -138,7 +150,7 @@ class Bar:
 
     def step(self, state: str = "") -> None:
         """Go one step on, and show the state beside the bar."""
-        self._bars.update(self._task, advance=1, state=escape(state))  # type: ignore[arg-type]
+        self._bars.update(self._task, advance=1, state=printable(state))  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError
+from forecast.names import check_series_names
 from forecast.prices import checks
 from forecast.prices.panel import FIELDS, Panel
 from forecast.prices.repairs import Repair
@@ -33,7 +34,7 @@ def clean(
     Raises InputError with series, date, value and remedy for what cannot be trusted.
     """
     by_ticker = rows_by_ticker(frame) if isinstance(frame, pd.DataFrame) else frame
-    check_names(list(by_ticker))
+    check_series_names(by_ticker)
     report: list[Repair] = []
     trusted: dict[str, pd.DataFrame] = {}
     sessions = _covering_sessions(by_ticker, calendar)
@@ -63,31 +64,6 @@ def rows_by_ticker(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     values = frame[fields].set_axis(days)
     places = frame.groupby("unique_id", observed=True, sort=True).indices
     return {str(name): values.iloc[_compact(np.asarray(at))] for name, at in places.items()}
-
-
-def check_names(names: list[str]) -> None:
-    """Raise for names of series that could not stand in a file name or differ in case only."""
-    reserved = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(10)}
-    lower: dict[str, str] = {}
-    for name in names:
-        stem = name.split(".")[0].lower()
-        if (
-            not name.strip()
-            or name.startswith(".")
-            or len(name) > 80
-            or stem in reserved
-            or any(sign in "/\\" or not sign.isprintable() for sign in name)
-        ):
-            raise InputError(
-                f"The series name {name[:80]!r} cannot be used: expected 1 to 80 printable "
-                "characters without / and \\, no leading dot and no device name such as CON; "
-                "rename it in the file."
-            )
-        if lower.setdefault(name.lower(), name) != name:
-            raise InputError(
-                f"The series {lower[name.lower()]!r} and {name!r} differ in case only and would "
-                "overwrite each other's files: rename one, or write both alike if they are one."
-            )
 
 
 def _clean_one(

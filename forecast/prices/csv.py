@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forecast.bounded import check_cells
 from forecast.errors import InputError
 from forecast.prices.csv_cells import parse_dates, read_cells
 from forecast.prices.csv_columns import Layout, recognise
@@ -32,8 +33,9 @@ def read_csv(settings: PriceSettings) -> Read:
     hashes: list[str] = []
     kinds: dict[str, Path] = {}
     for path in settings.csv:
-        hashes.append(check_file(path))
-        layout, found = _read_file(path, settings, report)
+        sha256, counted = check_file(path, settings.sep)
+        hashes.append(sha256)
+        layout, found = _read_file(path, settings, counted, report)
         for name, each in found.items():
             kinds.setdefault(layout.kind, path)
             rows[name] = _continued(name, rows[name], each, path) if name in rows else each
@@ -47,9 +49,10 @@ def read_csv(settings: PriceSettings) -> Read:
 
 
 def _read_file(
-    path: Path, settings: PriceSettings, report: list[Repair]
+    path: Path, settings: PriceSettings, counted: tuple[int, int], report: list[Repair]
 ) -> tuple[Layout, dict[str, pd.DataFrame]]:
     header = read_header(path, settings.sep)
+    check_cells(path, counted, len(header.names))
     layout = recognise(path, header)
     text = [layout.date] if layout.names is None else [layout.date, layout.names]
     style = (settings.sep, settings.decimal)

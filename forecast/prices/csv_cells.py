@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from forecast.bounded import lines_of, opened
 from forecast.errors import InputError
-from forecast.prices.csv_file import Header, opened
+from forecast.prices.csv_file import Header
 
 _NO_VALUE = ["", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None", "-", "."]
 _DECIMAL_COMMA = r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)?(?:,\d+)?(?:[eE][+-]?\d+)?"
@@ -96,8 +97,7 @@ def _wrong_length(path: Path, header: Header, sep: str, error: Exception) -> Inp
     """Return the error for a line with more fields than the header, which pandas would shift."""
     want = len(header.names)
     with opened(path) as file:
-        text = (line.decode("utf-8", "replace") for line in file)
-        reader = csv.reader(text, delimiter=sep)
+        reader = csv.reader(lines_of(file, path), delimiter=sep)
         for row in reader:
             if len(row) > want and reader.line_num > header.lines:
                 return InputError(

@@ -1,19 +1,15 @@
 """One CSV file as text: whether it is one, and its header."""
 
 import csv
-import gzip
 import hashlib
 import itertools
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from forecast.bounded import MEGABYTE, count, lines_of, opened
 from forecast.errors import InputError
 
-#: Bytes of one file, uncompressed: about 4 million rows.
-SIZE_CAP = 256 * 2**20
-_CHUNK = 2**20
 _MAGIC = {
     b"\xff\xfe": "UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "UTF-16 text: save it as UTF-8",
@@ -32,8 +28,8 @@ class Header:
     lines: int
 
 
-def check_file(path: Path) -> str:
-    """Return the sha256 of a file; InputError in one line if it cannot be a CSV file."""
+def check_file(path: Path, sep: str) -> tuple[str, tuple[int, int]]:
+    """Return the sha256 of a file, its lines and separators; InputError if it cannot be CSV."""
     if path.is_dir():
         raise InputError(f"{path} is a directory: give the files in it, each with --csv.")
     if not path.exists():
@@ -43,18 +39,11 @@ def check_file(path: Path) -> str:
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty, expected a header and rows of prices.")
     try:
-        size = path.stat().st_size
         with opened(path) as text:
-            _check_content(path, text.read(_CHUNK))
-            while path.suffix == ".gz" and size <= SIZE_CAP and (chunk := text.read(_CHUNK)):
-                size += len(chunk)
-        if size > SIZE_CAP:
-            raise InputError(
-                f"{path} is larger than {SIZE_CAP / 2**20:.0f} MB (uncompressed), the limit for "
-                "one CSV file: split it, or keep only the series and dates that are needed."
-            )
+            _check_content(path, text.read(MEGABYTE))
+        counted = count(path, sep)
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest(), counted
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}.") from None
 
@@ -65,7 +54,7 @@ def read_header(path: Path, sep: str) -> Header:
     Raises InputError where the separator is plainly another one.
     """
     with opened(path) as file:
-        text = itertools.islice((line.decode("utf-8-sig", "replace") for line in file), 100)
+        text = itertools.islice(lines_of(file, path), 100)
         try:
             lines = list(csv.reader(text, delimiter=sep))
         except csv.Error as error:
@@ -86,11 +75,6 @@ def read_header(path: Path, sep: str) -> Header:
         names = [(_name(above), _name(cell)) for above, cell in zip(cells, below, strict=False)]
         return Header([("Date", ""), *names[1:]], first + 3)
     return Header([(_name(cell),) for cell in cells], first + 1)
-
-
-def opened(path: Path) -> IO[bytes]:
-    """Return the file opened for reading, uncompressed where its name ends in .gz."""
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def _name(cell: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import runs
+from forecast.bounded import read_table
 from forecast.errors import InputError
 from forecast.prices.panel import FIELDS, Panel
 
@@ -48,7 +49,7 @@ def load_panel(path: Path, about: Mapping[str, Any]) -> Panel:
     Raises InputError when the file is damaged or does not fit the description.
     """
     try:
-        rows = pd.read_parquet(path)
+        rows = read_table(path)
         U = len(about["tickers"])
         fields = [name for name in FIELDS if name in rows]
         values = [rows[name].to_numpy("float64").reshape(U, -1).T for name in fields]  # (S, U)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from forecast.bounded import read_table
+
 
 @dataclass(frozen=True)
 class Cached:
@@ -39,7 +41,7 @@ def load_cached(folder: Path, ticker: str) -> Cached | None:
     if not path.is_file():
         return None
     try:
-        rows = pd.read_parquet(path)
+        rows = read_table(path)
         about = rows.attrs
         days = pd.DatetimeIndex(rows.index, name="ds").as_unit("ns")
         cached = Cached(

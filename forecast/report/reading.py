@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from forecast import runs
+from forecast.bounded import read_table, read_yaml
 from forecast.errors import InputError
 from forecast.markup import html_table
 from forecast.report.words import asked, on_what, verdict
@@ -61,9 +61,7 @@ class RunFolder:
         if not path.is_file():
             raise InputError(f"{name} is not in this run folder.")
         try:
-            if path.suffix == ".parquet":
-                return pd.read_parquet(path)
-            return pd.read_csv(path, dtype={"model": "str", "baseline": "str", "unique_id": "str"})
+            return read_table(path)
         except (OSError, ValueError, KeyError) as error:  # what pyarrow and pandas raise
             raise InputError(f"{name} cannot be read: {error}") from error
 
@@ -84,10 +82,7 @@ class RunFolder:
 
     def settings(self) -> dict[str, Any]:
         """Return ``settings.yaml`` as it is: a report does not need every setting to be known."""
-        try:
-            content = yaml.safe_load((self.path / "settings.yaml").read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise InputError(f"settings.yaml cannot be read: {error}") from error
+        content = read_yaml(self.path / "settings.yaml")
         if not isinstance(content, dict):
             raise InputError("settings.yaml holds no settings.")
         return content

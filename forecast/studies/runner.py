@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from forecast import runs
+from forecast.bounded import read_table
 from forecast.studies import load
 from forecast.studies.study import Study, Unit
 
@@ -19,7 +20,7 @@ def finished(study: Study, unit: Unit, folder: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pd.read_parquet(path)
+        return read_table(path)
     except (OSError, ValueError):  # pyarrow's errors are among them
         path.unlink()
         return None
@@ -49,9 +50,7 @@ def run_units(
 
 def collected(study: Study, units: Sequence[Unit], folder: Path) -> pd.DataFrame:
     """Rows of all units in their order, with the settings of each as columns."""
-    return pd.concat(
-        [pd.read_parquet(_path(study, unit, folder)) for unit in units], ignore_index=True
-    )
+    return pd.concat([read_table(_path(study, unit, folder)) for unit in units], ignore_index=True)
 
 
 def measured(name: str, unit: Unit) -> pd.DataFrame:

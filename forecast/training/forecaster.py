@@ -25,6 +25,7 @@ from forecast.training.checkpoint import Checkpoint, Stateful
 from forecast.training.diverging import FiniteGuard
 from forecast.training.pretrained import fine_tunable
 from forecast.training.range_test import range_test_on_windows
+from forecast.training.saved import load_network
 from forecast.windows import BURN_IN, Windows, add_solo, build_windows
 
 DEFAULTS = Settings()
@@ -219,10 +220,10 @@ class NeuralForecaster(Forecaster):
     def load(self, path: Any, market: Sequence[str]) -> Self:
         """Read the network of an earlier `fit` on the tickers `market`.
 
-        Only layers of this project and of Keras load (safe mode).
+        Only layers of this project and of Keras load; InputError for anything else.
         """
         self.market_ = tuple(market)
-        self.network_ = keras.saving.load_model(path, safe_mode=True)
+        self.network_ = load_network(path)
         return self
 
 

@@ -11,6 +11,7 @@ from forecast.errors import InputError
 from forecast.models.network import FeatureStatistics, build_network
 from forecast.settings import Cell, Settings
 from forecast.shipped import pretrained_folder
+from forecast.training.saved import load_network
 
 #: The recurrent layer of the pretrained network.
 CELL: Cell = "lstm"
@@ -28,11 +29,7 @@ def save_bare(network: keras.Model, path: Path) -> None:
 
 def load_member(folder: Path, seed: int) -> keras.Model:
     """Read one member after comparing it with its hash in the manifest (safe mode)."""
-    path = runs.check_file(folder, file_of(seed))
-    try:
-        return keras.saving.load_model(path, safe_mode=True)
-    except (ValueError, OSError, TypeError) as error:
-        raise InputError(f"{path} does not load: {error}; reinstall the package.") from error
+    return load_network(runs.check_file(folder, file_of(seed)))
 
 
 def fine_tunable(settings: Settings, seed: int) -> keras.Model:
