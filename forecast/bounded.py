@@ -46,6 +46,17 @@ class _Plain(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def construct_number(self, node: yaml.ScalarNode) -> int:
+        value = super().construct_yaml_int(node)
+        if abs(value) >= 10**18:  # one of many digits could not even be shown
+            raise yaml.constructor.ConstructorError(
+                None, None, "a whole number has more than 18 digits", node.start_mark
+            )
+        return value
+
+
+_Plain.add_constructor("tag:yaml.org,2002:int", _Plain.construct_number)
+
 
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of plain values; InputError when it is too large or cannot be read."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from forecast import bounded
 from forecast.errors import InputError
@@ -25,6 +25,29 @@ LATEST = "latest"
 
 #: What commands read of a run's manifest.
 MANIFEST_KEYS = ("data", "splits", "backtest", "seeds", "files")
+
+
+class _Data(BaseModel):
+    tickers: list[str] = Field(min_length=1)
+
+
+class _Part(BaseModel):
+    first: date
+
+
+class _Splits(BaseModel):
+    validation: _Part
+    test: _Part
+
+
+class _Manifest(BaseModel):
+    """The parts of a manifest that commands build upon."""
+
+    data: _Data
+    splits: _Splits
+    backtest: dict[str, Any]
+    seeds: list[int] = Field(min_length=1)
+    files: dict[str, str]
 
 
 def draft_of(target: Path) -> Path:
@@ -160,6 +183,15 @@ def read_manifest(run: Path) -> dict[str, Any]:
             f"the manifest of {run} has no {', '.join(missing)}: the run was written by another "
             "version of forecast. Train it again, or use the version that wrote it."
         )
+    try:
+        _Manifest.model_validate(manifest)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place, said = ".".join(map(str, first["loc"])), first["msg"]
+        raise InputError(
+            f"the manifest of {run} cannot be used: {place}: {said[0].lower()}{said[1:]}; train "
+            "the run again."
+        ) from error
     return manifest
 
 

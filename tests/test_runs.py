@@ -162,6 +162,20 @@ def test_a_run_of_another_version_is_told_by_what_its_manifest_lacks(tmp_path):
         InputError, match=r"has no data, splits, backtest, seeds: .* Train it again"
     ):
         runs.read_manifest(run)
-    whole = {key: {} for key in runs.MANIFEST_KEYS}
+    part = {"first": "2010-01-04", "last": "2011-01-03"}
+    whole = {"data": {"tickers": ["A"]}, "splits": {"validation": part, "test": part}}
+    whole |= {"backtest": {}, "files": {}, "seeds": [0]}
     runs.write_json(run / "manifest.json", whole)
     assert runs.read_manifest(run) == whole
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("data", 1), ("data", {"tickers": []}), ("seeds", ["../x"]), ("splits", {})]
+)
+def test_a_manifest_that_was_tampered_with_is_told_by_the_part(tmp_path, key, value):
+    part = {"first": "2010-01-04"}
+    whole = {"data": {"tickers": ["A"]}, "splits": {"validation": part, "test": part}}
+    whole |= {"backtest": {}, "files": {}, "seeds": [0]} | {key: value}
+    runs.write_json(tmp_path / "manifest.json", whole)
+    with pytest.raises(InputError, match=rf"cannot be used: {key}.*; train the run again"):
+        runs.read_manifest(tmp_path)

@@ -12,9 +12,12 @@ import streamlit as st
 from forecast.app import reading
 from forecast.app.reading import Entry
 from forecast.errors import InputError
+from forecast.escaping import markdown
 from forecast.jobs.terminal import startup_notes_hidden
+from forecast.names import file_stem
 from forecast.report import build_report
 from forecast.report.reading import RunFolder
+from forecast.runs import as_csv
 
 #: Pixels of the report inside the app.
 REPORT_HEIGHT = 1000
@@ -36,9 +39,9 @@ def told(page: Callable[[Path], None]) -> Callable[[Path], None]:
         try:
             page(runs_dir)
         except InputError as error:
-            st.error(str(error))
+            st.error(markdown(str(error)))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            st.error(f"This run cannot be shown: {type(error).__name__}: {error}")
+            st.error(f"This run cannot be shown: {type(error).__name__}: {markdown(str(error))}")
 
     return show
 
@@ -48,8 +51,8 @@ def runs_page(runs_dir: Path) -> None:
     """All runs, and the report of the chosen one."""
     st.title("Runs")
     st.caption(
-        f"In {runs_dir}. CRPS by sessions ahead, lower is better: of prices in 1e-4 log return, "
-        "else in units of the value."
+        f"In {markdown(str(runs_dir))}. CRPS by sessions ahead, lower is better: of prices in 1e-4 "
+        "log return, else in units of the value."
     )
     entries = reading.list_runs(runs_dir)
     if not entries:
@@ -83,7 +86,7 @@ def compare_page(runs_dir: Path) -> None:
     first, second = RunFolder(one.path), RunFolder(other.path)
     doubt = reading.comparable(first, second)
     if doubt:
-        st.warning(f"Mind: {doubt}")
+        st.warning(f"Mind: {markdown(doubt)}")
     st.subheader("Scores")
     st.caption("A ratio below 1 means that the other run is lower: better for CRPS and MAE.")
     st.dataframe(reading.compare_scores(first, second).style.format("{:.5g}"))
@@ -113,11 +116,11 @@ def forecast_page(runs_dir: Path) -> None:
     with st.spinner("Reading prices and forecasting …"):
         newest = newest_of(chosen.path, changed(chosen.path), str(ticker))
     for note in newest["notes"]:
-        st.caption(note)
+        st.caption(markdown(note))
     st.iframe(newest["chart"], height=560, alt=f"Fan chart of {ticker}")
     st.dataframe(newest["frame"], hide_index=True)
-    csv = newest["frame"].to_csv(index=False)
-    st.download_button("Save as CSV", csv, f"forecast-{ticker}.csv", "text/csv")
+    csv = as_csv(newest["frame"])
+    st.download_button("Save as CSV", csv, f"forecast-{file_stem(str(ticker))}.csv", "text/csv")
 
 
 @told
@@ -134,11 +137,11 @@ def follow(runs_dir: Path) -> None:
     if not drafts:
         st.info("No training is in progress here. This page looks every two seconds.")
     for draft in drafts:
-        st.subheader(draft.name)
+        st.subheader(markdown(draft.name))
         try:
             draw_progress(reading.read_progress(draft.path))
         except InputError as error:
-            st.info(str(error))
+            st.info(markdown(str(error)))
 
 
 def draw_progress(progress: pd.DataFrame) -> None:
@@ -146,8 +149,9 @@ def draw_progress(progress: pd.DataFrame) -> None:
     last = progress.iloc[-1]
     mine = (progress["model"] == last["model"]) & (progress["seed"] == last["seed"])
     of = progress[mine].set_index("epoch")
+    name = markdown(str(last["model"]))
     st.write(
-        f"{last['model']}, seed {last['seed']}: epoch {last['epoch']} of at most {last['epochs']}; "
+        f"{name}, seed {last['seed']}: epoch {last['epoch']} of at most {last['epochs']}; "
         f"best validation CRPS {of['val_loss'].min():.4f} in epoch {of['val_loss'].idxmin()}"
     )
     places = st.columns(len(LIVE))

@@ -113,6 +113,8 @@ def _read_yaml(path: str) -> dict[str, Any]:
             hint = f"did you mean {near[0]}?" if near else "forecast train --help lists them."
             raise InputError(f"--config {path}: there is no setting {shown(key)}; {hint}")
         items = value if isinstance(value, list) else [value]
+        if None in items:
+            raise InputError(f"--config {path}: {key} has no value; give one, or leave it out.")
         if field.annotation is not bool and any(isinstance(item, bool) for item in items):
             raise InputError(
                 f"--config {path}: YAML reads an unquoted on, off, yes or no as true or false; "

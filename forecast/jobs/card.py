@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from forecast.escaping import markdown
+
 TEXT = """# The pretrained network
 
 A small LSTM that forecasts the distribution of a stock's next {horizon} sessions at once, without
@@ -81,7 +83,7 @@ def card_text(manifest: dict[str, Any]) -> str:
         validation_first=splits["validation"]["first"],
         validation_last=splits["validation"]["last"],
         count=len(data["tickers"]),
-        tickers=", ".join(data["tickers"]),
+        tickers=markdown(", ".join(data["tickers"])),
         sources="\n".join(f"| {name} | `{sha}` |" for name, sha in manifest["sources"].items()),
         files="\n".join(f"- {name}: `{sha}`" for name, sha in manifest["files"].items()),
         command="python scripts/" + " ".join(manifest["command"]),

@@ -22,6 +22,7 @@ from forecast.plots import (
     plot_memory,
     save,
 )
+from forecast.plots.style import plain
 from forecast.prices import load_prices
 from forecast.prices.panel import choose_tickers
 from forecast.settings import Settings
@@ -215,12 +216,12 @@ def draw(
 ) -> None:
     """Draw gates.png and attribution.png of every cell, gradient_by_lag.png of all."""
     for cell, gates in findings.by_model(frames, "gates"):
-        title = f"{view.ticker}, and what {cell} did inside; dotted: {view.low_day:%Y-%m-%d}"
+        title = f"{plain(view.ticker)}, and what {cell} did inside; dotted: {view.low_day:%Y-%m-%d}"
         save(plot_gates(prices, gates, title, unit, view.low_day), folder / f"gates_{cell}.png")
     save(plot_gradient_by_lag(frames["gradients"]), folder / "gradient_by_lag.png")
     for cell, parts in findings.by_model(frames, "attribution"):
         h = parts["horizon_sessions"].iloc[0]
-        title = f"{cell}: what sets the width of {view.ticker}'s {h}-session forecast"
+        title = f"{cell}: what sets the width of {plain(view.ticker)}'s {h}-session forecast"
         figure = plot_attribution(parts, cell, title)
         save(figure, folder / f"attribution_{cell}.png")
 

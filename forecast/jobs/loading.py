@@ -10,6 +10,7 @@ from forecast.jobs.pretrained import pretrained_card, pretrained_settings
 from forecast.settings import Settings
 from forecast.shipped import pretrained_folder
 from forecast.training import Ensemble, NeuralForecaster
+from forecast.training.devices import leave_out_broken_gpu
 from forecast.training.pretrained import CELL, load_member
 
 
@@ -18,6 +19,7 @@ def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
 
     Raises InputError when a file is missing, was changed, or does not load.
     """
+    leave_out_broken_gpu()
     manifest = runs.read_manifest(run)
     until = pd.Timestamp(manifest["splits"]["validation"]["first"]).date()
     market = manifest["data"]["tickers"]
@@ -36,6 +38,7 @@ def load_pretrained() -> tuple[Settings, Ensemble]:
 
     Raises InputError when a file is missing, was changed, or does not load.
     """
+    leave_out_broken_gpu()
     settings, seeds = pretrained_settings(), pretrained_card()["seeds"]
     return settings, Ensemble(load_members(settings, pretrained_folder(), seeds))
 

@@ -22,7 +22,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from forecast.errors import InputError
 from forecast.escaping import printable
+from forecast.jobs.installed import check_installed, explained
 from forecast.runs import json_text
 
 #: Columns of the output in a file or a pipe: a row of a table is a line there.
@@ -158,14 +160,19 @@ def startup_notes_hidden() -> Iterator[None]:
     """Keep what TensorFlow's libraries write to stderr while they load off the terminal.
 
     They write to the file descriptor before any of their own switches is read. What was written
-    is shown after all when loading fails.
+    is shown after all when loading fails. Raises InputError where TensorFlow or Keras is missing,
+    too old or does not load.
     """
+    check_installed()
     sys.stderr.flush()
     real = os.dup(2)
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            yield
+            with explained():
+                yield
+        except InputError:
+            raise
         except BaseException:
             notes.seek(0)
             os.write(real, notes.read())

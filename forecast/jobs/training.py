@@ -23,6 +23,7 @@ from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss,
 from forecast.prices.storing import describe
 from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble, NeuralForecaster, ProgressReport
+from forecast.training.devices import leave_out_broken_gpu
 
 
 def train(start: Start, terminal: Terminal) -> Path:
@@ -32,6 +33,8 @@ def train(start: Start, terminal: Terminal) -> Path:
     the user can mend; then no run folder exists.
     """
     settings, prepared = start.settings, start.prepared
+    if note := leave_out_broken_gpu():
+        terminal.line(f"  {note}")
     with new_run(settings.runs_dir, start.name, resume=bool(start.resumed)) as folder:
         save_start(folder / CHECKPOINT, start)
         networks = train_networks(settings, prepared, terminal, folder / CHECKPOINT)
