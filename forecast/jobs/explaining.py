@@ -180,7 +180,7 @@ def look(
             labels = {"model": cell, "seed": seed, "when": when}
             gates = inside.gate_frame(network, x, view.days)
             if len(gates):  # a GRU shows none
-                frames["gates"].append(gates.assign(**labels))
+                frames["gates"].append(gates.assign(**labels, ticker=view.ticker))
             by_lag = inside.lag_frame(network, probe)
             frames["gradients"].append(by_lag.assign(**labels, epoch=epoch))
             parts = inside.attribution_frame(network, x[few], windows.feature_names, week)

@@ -11,6 +11,7 @@ from forecast import runs
 from forecast.drafts import CHECKPOINT, new_run
 from forecast.jobs.fans import unit_of, write_fans
 from forecast.jobs.following import keep_progress
+from forecast.jobs.gates import write_gates
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.refitting import frozen
 from forecast.jobs.reporting import add_report
@@ -47,6 +48,7 @@ def train(start: Start, terminal: Terminal) -> Path:
         score_into(folder, prepared, backtest, facts, terminal)
         with terminal.stage("fan charts"):
             write_fans(folder, prepared, models, settings.horizon)
+            write_gates(folder, prepared, networks[settings.cell[0]][0], terminal)
     final = settings.runs_dir / start.name
     if not settings.no_report:
         add_report(final, terminal)

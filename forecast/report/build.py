@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from forecast import __version__
 from forecast.report.charts.fans import Fan
+from forecast.report.charts.gates import Stack
 from forecast.report.charts.look import take_legend
 from forecast.report.parts import Fans, Picture, Section
 from forecast.report.reading import RunFolder
@@ -82,7 +83,8 @@ def _charts(sections: list[Section]) -> Iterator[tuple[str, tuple[figure, Any]]]
         for part in section.parts:
             if isinstance(part, Picture):
                 for place, (_, chart) in enumerate(part.charts):
-                    yield f"{part.name}-{place}", (chart, chart)
+                    both = (chart.chart, chart.layout) if isinstance(chart, Stack) else (chart,) * 2
+                    yield f"{part.name}-{place}", both
             elif isinstance(part, Fans):
                 yield part.name, (part.fan.chart, part.fan.layout)
 

@@ -44,6 +44,10 @@ class RunFolder:
         """Whether the run has this file."""
         return (self.path / name).is_file()
 
+    def names(self, pattern: str) -> list[str]:
+        """Return the files of the run that fit a pattern, sorted."""
+        return sorted(path.relative_to(self.path).as_posix() for path in self.path.glob(pattern))
+
     def frame(self, name: str, columns: Iterable[str]) -> pd.DataFrame:
         """Return a CSV or Parquet file with at least `columns` and one row."""
         if name not in self._frames:

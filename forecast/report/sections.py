@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from forecast.errors import InputError
-from forecast.report import about, forecasts, gradients, groups, live, quality
+from forecast.report import about, forecasts, gradients, groups, inside, live, quality, risk
 from forecast.report.parts import Gap, Section
 from forecast.report.reading import RunFolder
 
@@ -46,7 +46,12 @@ PLANS = (
         "calibration",
         "Calibration",
         "A forecast is calibrated when what it calls a 90 % chance happens 90 % of the time.",
-        (quality.calibration_pictures, quality.coverage_table),
+        (
+            quality.calibration_pictures,
+            quality.coverage_table,
+            risk.before_and_after,
+            risk.value_at_risk,
+        ),
     ),
     Plan(
         "live",
@@ -70,6 +75,7 @@ PLANS = (
             gradients.norms,
             gradients.layers,
             gradients.gates,
+            inside.gates_and_price,
         ),
     ),
     Plan(

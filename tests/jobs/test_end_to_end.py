@@ -69,7 +69,7 @@ def test_a_run_folder_holds_everything_that_is_promised(trained):
     assert files >= {
         *("settings.yaml", "manifest.json", "history.csv", "telemetry.parquet"),
         *("forecasts.parquet", "log_returns.parquet", "metrics.json"),
-        *("fans.parquet", "prices.parquet", "report.html"),
+        *("fans.parquet", "prices.parquet", "report.html", "explain/AAPL/gates.parquet"),
         *("scores.csv", "significance.csv", "significance_by_ticker.csv", "confidence_set.csv"),
         *("direction.csv", "risk.csv", "calibration.csv", "plots/pit.png"),
         *(f"models/{cell}-seed{seed}.keras" for cell in ("lstm", "keras-lstm") for seed in (0, 1)),

@@ -162,7 +162,12 @@ def test_a_ticker_named_like_a_script_is_text_and_runs_nowhere(open_page, make_r
 
 def test_it_prints_in_light_colours_without_controls(open_page, page):
     tab, _ = open_page(page, color_scheme="dark")
+    paper = 688
+    screen = tab.evaluate("document.querySelector('section').clientWidth")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     tab.emulate_media(media="print", color_scheme="dark")
+    zoom = float(tab.evaluate("getComputedStyle(document.querySelector('.chart')).zoom"))
+    assert zoom == pytest.approx(paper / screen, rel=1e-3)
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert tab.evaluate("getComputedStyle(document.querySelector('.chart')).filter") == "none"
     assert not tab.is_visible("#fans-controls")

@@ -202,4 +202,14 @@ async function draw() {
   }
   document.documentElement.dataset.drawn = "yes";
 }
+
+/** A chart keeps on paper the pixels it has on the screen: tell the style how far to scale it. */
+function fitPaper() {
+  const PAPER = 688; // width of A4 without its margins, in pixels
+  const [chart] = document.getElementsByClassName("chart");
+  if (!chart) return;
+  const scale = Math.min(1, PAPER / chart.closest("section, body").clientWidth);
+  document.documentElement.style.setProperty("--paper", String(scale));
+}
+addEventListener("beforeprint", fitPaper);
 draw();
