@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from forecast.jobs.prepare import prepare
+from forecast.jobs.starting import begin
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.training import train
 from forecast.settings import Settings
@@ -27,7 +27,7 @@ def main() -> None:
         cells = ("lstm", "gru", "simple-rnn")
         settings = Settings(cell=cells, runs_dir=Path(folder), name="pictures")
         terminal = Terminal()
-        run = train(settings, prepare(settings, terminal), terminal)
+        run = train(begin(settings, terminal), terminal)
         for source, name in PICTURES.items():
             shutil.copyfile(run / "plots" / source, target / name)
 
