@@ -23,7 +23,8 @@ QUARTER = 63
 #: Sessions a volatility needs before it is trusted.
 BURN_IN = 20
 #: The volatility never falls below this share of its long-run value, so that a flat stretch
-#: does not turn the next move into thousands of standard deviations.
+#: does not turn the next move into thousands of standard deviations. A series that has never
+#: moved has no long-run value: its volatility is `FLOOR`, which is a unit of nothing.
 FLOOR_SHARE, FLOOR = 0.05, 1e-8
 
 
@@ -85,7 +86,7 @@ def _columns(
     """Make the features one by one, in the order of `NAMES`."""
     mean = returns[members].mean(axis=1).to_frame("market")
     mean_sigma = ewma_volatility(mean).clip(lower=FLOOR)
-    shock = _arcsinh(returns / sigma.shift(1))
+    shock = _shock(returns, sigma)
     dispersion = shock[members].std(axis=1).to_frame()
     yield "shock", shock
     yield from _volatilities("volatility", returns, sigma)
@@ -95,7 +96,7 @@ def _columns(
     yield "echo_5", size.rolling(9, min_periods=1).mean().shift(QUARTER - 9)
     if _has_range(panel):
         yield "range", _log_ratio(_parkinson(panel), sigma)
-    yield "market_shock", _arcsinh(mean / mean_sigma.shift(1))
+    yield "market_shock", _shock(mean, mean_sigma)
     yield from _volatilities("market_volatility", mean, mean_sigma)
     yield "dispersion", dispersion
 
@@ -105,9 +106,13 @@ def _has_range(panel: Panel) -> bool:
     return panel.scale == "log" and {"high", "low"} <= set(panel.fields)
 
 
-def _arcsinh(shock: pd.DataFrame) -> pd.DataFrame:
-    """The identity for small shocks, a logarithm for large ones."""
-    return pd.DataFrame(np.arcsinh(shock.to_numpy()), shock.index, shock.columns)
+def _shock(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
+    """arcsinh(r_t/σ_{t−1}): the identity for small shocks, a logarithm for large ones.
+
+    The first move of a series has no σ to be measured by, and is no shock.
+    """
+    shock = (returns / sigma.where(sigma > FLOOR).shift(1)).to_numpy()
+    return pd.DataFrame(np.arcsinh(shock), returns.index, returns.columns)
 
 
 def _volatilities(

@@ -10,7 +10,7 @@ import numpy as np
 from forecast.errors import InputError
 from forecast.prices.panel import Panel
 from forecast.settings import WindowSettings
-from forecast.windows.features import BURN_IN, causal_features
+from forecast.windows.features import BURN_IN, FLOOR, causal_features
 from forecast.windows.splits import Splits, make_splits
 
 Split = Literal["train", "validation", "test"]
@@ -110,13 +110,18 @@ class Windows:
     def targets(
         self, ticker: np.ndarray, session: np.ndarray, horizons: tuple[int, ...]
     ) -> np.ndarray:
-        """Log return over each of H horizons / (volatility √h) (…, H); NaN where unknown."""
+        """Log return over each of H horizons / (volatility √h) (…, H); NaN where unknown.
+
+        A series that has not moved yet has no volatility, and its first move no size.
+        """
         last = self.sessions.size - 1
         now = np.minimum(session, last)
         later = session[..., None] + np.array(horizons)  # (…, H)
         change = self.level[ticker[..., None], np.minimum(later, last)]
         change = change - self.level[ticker, now][..., None]
-        return np.where(later <= last, change / self.scale(ticker, now, horizons), np.nan)
+        moved = self.volatility[ticker, now][..., None] > FLOOR
+        known = (later <= last) & moved
+        return np.where(known, change / self.scale(ticker, now, horizons), np.nan)
 
     def scale(
         self, ticker: np.ndarray, session: np.ndarray, horizons: tuple[int, ...]

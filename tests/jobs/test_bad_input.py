@@ -1,5 +1,6 @@
 """Prices that are awkward from end to end: each run works and says what it left out."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -62,6 +63,48 @@ def test_series_that_start_late_end_early_or_stand_still_are_trained_on_and_scor
                     "little history there"]  # fmt: skip
     again = run("backtest", "--refit-every", 250, "--step", 20, "--window", "rolling")
     assert again.count("saved after") == 2
+
+
+PRICES = ["open", "high", "low", "close", "adj_close"]
+
+
+def extreme():
+    """Prices of 1e-7 and 1e9, one in yen, one that jumps a thousandfold, one flat at first."""
+    rows = garch_prices(5, 900, 1)
+    place = rows.groupby("unique_id").cumcount()
+    for name, factor, first in (
+        *(("S00", 1e-8, 0), ("S01", 1e7, 0), ("S02", 150.0, 0)),
+        *(("S03", 1000.0, 400), ("S03", 1e-5, 760)),
+    ):
+        rows.loc[(rows["unique_id"] == name) & (place >= first), PRICES] *= factor
+    rows.loc[(rows["unique_id"] == "S04") & (place < 100), PRICES] = 42.0
+    return rows
+
+
+def test_extreme_prices_give_finite_forecasts_and_scores(run):
+    said = run("train", "--horizon", 5, rows=extreme())  # a warning would be an error
+    assert "S03 2011-08-04: large step" in said
+    assert "S04 2010-01-04: flat prices: 100 equal closes of 42, kept" in said
+    forecasts = pd.read_parquet(run.folder / "forecasts.parquet")
+    numbers = forecasts.select_dtypes("number")
+    assert np.isfinite(numbers).all(axis=None)
+    assert (numbers > 0).all(axis=None)
+    for ticker, (low, high) in {"S00": (1e-8, 1e-5), "S01": (1e8, 1e10)}.items():
+        one = forecasts.loc[forecasts["unique_id"] == ticker, "gru"]
+        assert one.between(low, high).all()
+    assert np.isfinite(Scorecard.read(run.folder).scores["crps"]).all()
+    history = pd.read_csv(run.folder / "history.csv")
+    assert history[["loss", "val_loss"]].max(axis=None) < 2  # in volatilities
+
+
+def test_prices_that_never_move_are_refused_before_training(tmp_path, capsys):
+    rows = garch_prices(1, 500, 1)
+    rows[PRICES] = 42.0
+    rows.to_csv(tmp_path / "flat.csv", index=False)
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--source", "csv", "--csv", str(tmp_path / "flat.csv")])
+    assert stopped.value.code == 2
+    assert "the close stays 42 for 500 sessions" in capsys.readouterr().err
 
 
 def test_one_series_and_one_horizon_are_enough(run):

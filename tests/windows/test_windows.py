@@ -205,3 +205,43 @@ def test_too_few_sessions_for_one_forecast_are_told_with_the_arithmetic(make_pan
     ):
         build_windows(short, SETTINGS)
     assert build_windows(make_panel(tickers=1, sessions=27), SETTINGS).features.shape[1] == 27
+
+
+def never_moved_until(panel, session, ticker="S00"):
+    """The panel with the prices of one ticker as they are on a session on all before it."""
+    frame = panel.frame.copy()
+    own = frame.columns.get_level_values("unique_id") == ticker
+    frame.iloc[:session, np.flatnonzero(own)] = frame.iloc[
+        [session], np.flatnonzero(own)
+    ].to_numpy()
+    frame.loc[frame.index[session + 1] :, own] *= 0.3  # its first move is a large one
+    return replace(panel, frame=frame)
+
+
+def test_a_series_that_has_not_moved_yet_has_no_target_and_its_first_move_is_no_shock(make_panel):
+    panel = make_panel(tickers=3, sessions=500, seed=2)
+    flat = build_windows(never_moved_until(panel, 66), SETTINGS)
+    sessions = np.arange(500 - HORIZON)
+    targets = flat.targets(np.zeros_like(sessions), sessions, LEARNED)
+    assert np.isnan(targets[:67]).all()
+    assert np.isfinite(targets[67:]).all()
+    assert np.abs(targets[67:]).max() < 25
+    shock = flat.features[0, :, flat.feature_names.index("shock")]
+    assert (shock[:68] == 0).all()
+    assert np.abs(shock).max() < 5
+    assert np.abs(flat.features).max() < 10
+    batch = flat.batch(np.array([[0, 60]]), (0, 400))
+    counts = batch.weight[0].any(axis=-1)
+    assert not counts[: 67 - 60 - WARMUP].any()
+    assert counts[67 - 60 - WARMUP :].all()
+
+
+def test_a_flat_stretch_after_a_series_has_moved_keeps_its_targets(make_panel):
+    panel = make_panel(tickers=1, sessions=500, seed=2)
+    frame = panel.frame.copy()
+    frame.iloc[200:260] = frame.iloc[200].to_numpy()
+    targets = build_windows(replace(panel, frame=frame), SETTINGS).targets(
+        np.zeros(150, int), np.arange(150, 300), LEARNED
+    )
+    assert np.isfinite(targets).all()
+    assert np.abs(targets).max() < 100
