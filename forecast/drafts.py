@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from forecast.errors import InputError
+from forecast.errors import NOT_WRITABLE, DivergedError, InputError
 from forecast.locks import LOCK, alone_in
 from forecast.names import check_run_name
 from forecast.runs import LATEST, draft_of
 
 #: What a run in progress needs to go on; everything else in its folder is made again.
 CHECKPOINT = "checkpoint"
+#: The folder in a run in which files that take the place of others are made.
+PARTIAL = ".partial"
 #: The file in it that is written first.
 START = "start.json"
-#: What the system says when nothing more can be written.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -62,9 +62,44 @@ def new_run(runs_dir: Path, name: str, resume: bool = False) -> Iterator[Path]:
             if explained is error:
                 raise
             raise explained from error
-        shutil.rmtree(target / CHECKPOINT, ignore_errors=True)
-        (target / LOCK).unlink(missing_ok=True)
-    _point(runs_dir / LATEST, name)
+    settle(target)
+
+
+def settle(run: Path) -> None:
+    """Put away what a run that is whole no longer needs, and let ``latest`` point at it."""
+    shutil.rmtree(run / CHECKPOINT, ignore_errors=True)
+    (run / LOCK).unlink(missing_ok=True)
+    _point(run.with_name(LATEST), run.name)
+
+
+@contextmanager
+def rewritten(folder: Path) -> Iterator[Path]:
+    """Yield a draft whose files take their places in a folder, all of them at the end.
+
+    Nobody else may write in the folder meanwhile; when the block fails, they are not there.
+    Raises InputError when another process is at it and when it cannot be written.
+    """
+    draft = folder / PARTIAL
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone_in(folder))
+            _clear_killed(folder)
+            draft.mkdir()
+        except OSError as error:
+            raise _cannot_write(folder, error, "make it writable, or copy the run") from error
+        try:
+            yield draft
+            for path in [path for path in sorted(draft.rglob("*")) if path.is_file()]:
+                place = folder / path.relative_to(draft)
+                place.parent.mkdir(exist_ok=True)
+                path.replace(place)
+        except OSError as error:
+            if error.errno in NOT_WRITABLE:
+                raise _cannot_write(folder, error, f"{_remedy(error)}, and try again") from error
+            raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def find_stopped(runs_dir: Path, name: str = "") -> tuple[str, Path]:
@@ -130,19 +165,36 @@ def _clear(draft: Path, keep_checkpoint: bool) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def _clear_killed(folder: Path) -> None:
+    """Remove what a process that was killed has left in a folder (see `runs.written_whole`)."""
+    shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+    for path in folder.glob(".[0-9]*.*"):
+        path.unlink(missing_ok=True)
+
+
 def _explained(error: BaseException, draft: Path, target: Path) -> BaseException:
     """The error to raise: with the command that goes on, where there is something to go on with."""
     go_on = resume_command(target.parent, target.name) if draft.exists() else ""
     if isinstance(error, KeyboardInterrupt) and go_on:
         return KeyboardInterrupt(f"stopped: {_saved(draft)} epochs are saved; go on with: {go_on}")
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        remedy = "make room, then go on with: " + go_on if go_on else "make room"
-        return _cannot_write(target, error, remedy + ", or choose another --runs-dir")
+    if isinstance(error, DivergedError) and go_on:
+        return DivergedError(f"{error} The epochs before it are kept in {draft / CHECKPOINT}.")
+    if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
+        then = f", then go on with: {go_on}" if go_on else ""
+        return _cannot_write(target, error, f"{_remedy(error)}{then}, or choose another --runs-dir")
+    if isinstance(error, FileNotFoundError) and not draft.exists():
+        return InputError(f"{draft} was removed while the training ran; train again.")
     return error
 
 
+def _remedy(error: OSError) -> str:
+    no_room = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return "make room" if no_room else "make it writable"
+
+
 def _cannot_write(target: Path, error: OSError, remedy: str) -> InputError:
-    return InputError(f"the run folder {target} cannot be written: {error.strerror}; {remedy}.")
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return InputError(f"the run folder {target} cannot be written: {why}; {remedy}.")
 
 
 def _sync(folder: Path) -> None:
@@ -157,7 +209,7 @@ def _sync(folder: Path) -> None:
 
 
 def _point(link: Path, name: str) -> None:
-    draft = link.with_name(f".{link.name}.{os.getpid()}")
+    draft = link.with_name(name) / f".{LATEST}"  # where nobody else is
     draft.unlink(missing_ok=True)
     try:
         draft.symlink_to(name, target_is_directory=True)

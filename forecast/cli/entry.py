@@ -24,6 +24,7 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
     local_app,
     predict,
     report,
+    rerun,
     runs,
     scores,
     study,

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from forecast import runs
+from forecast.drafts import rewritten
 from forecast.errors import InputError
 from forecast.jobs.fans import write_fans
 from forecast.jobs.loading import load_networks
 from forecast.jobs.prepare import Prepared, prepare
-from forecast.jobs.refitting import open_backtest, refitted
+from forecast.jobs.refitting import folder_of, open_backtest, refitted
 from forecast.jobs.reporting import add_report
 from forecast.jobs.scoring import score_into
 from forecast.jobs.terminal import Terminal
@@ -22,25 +23,29 @@ def evaluate(run: Path, walk: BacktestSettings, terminal: Terminal) -> Path:
 
     The walk of the run itself rewrites its forecasts, scores and plots; any other has a folder
     ``backtest/…`` in it. With ``walk.refit_every`` the networks are trained anew in every fold.
-    Raises InputError when the run or its prices changed since it was trained.
+    Nothing is changed in the folder before all is there. Raises InputError when the run or its
+    prices changed since it was trained, and when another process is at the folder.
     """
     settings, prepared, models = open_run(run, terminal)
     known = runs.read_json(run / "metrics.json")["models"]
     facts: dict[str, dict[str, Any]] = {cell: known[cell] for cell in models}
-    folder = run
-    if walk != BacktestSettings():
-        folder = open_backtest(run, settings, prepared, walk)
-    if walk.refit_every:
-        facts = {cell: {"seeds": settings.seeds} for cell in models}
-        backtest = refitted(folder, settings, prepared, walk, terminal)
-    else:
-        backtest = once(settings, prepared, models, walk, terminal)
-    score_into(folder, prepared, backtest, facts, terminal)
-    if folder == run:
-        with terminal.stage("fan charts"):
-            write_fans(run, prepared, models, settings.horizon)
-        if not settings.no_report:
-            add_report(run, terminal)
+    own = walk == BacktestSettings()
+    folder = run if own else folder_of(run, walk)
+    with rewritten(folder) as draft:
+        if not own:
+            open_backtest(run, settings, prepared, walk)
+        if walk.refit_every:
+            facts = {cell: {"seeds": settings.seeds} for cell in models}
+            backtest = refitted(folder, settings, prepared, walk, terminal)
+        else:
+            backtest = once(settings, prepared, models, walk, terminal)
+        manifest = runs.read_manifest(folder)
+        score_into(draft, manifest, prepared, backtest, facts, terminal)
+        if own:
+            with terminal.stage("fan charts"):
+                write_fans(draft, prepared, models, settings.horizon)
+    if own and not settings.no_report:
+        add_report(run, terminal)
     terminal.path(folder)
     return folder
 

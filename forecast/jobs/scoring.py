@@ -21,6 +21,7 @@ BESIDE = "ewma-t"
 
 def score_into(
     folder: Path,
+    manifest: Mapping[str, Any],
     prepared: Prepared,
     backtest: Backtest,
     facts: Mapping[str, dict[str, Any]],
@@ -28,7 +29,8 @@ def score_into(
 ) -> None:
     """Score a backtest; write frames, metrics and plots into `folder` and print the verdict.
 
-    `facts` is what metrics.json says of each network beside its scores.
+    `manifest` is that of the run or the walk, `facts` what metrics.json says of each network beside
+    its scores.
     """
     panel, networks = prepared.panel, list(facts)
     baselines = [name for name in BASELINES if name in backtest.models]
@@ -37,7 +39,6 @@ def score_into(
         card = make_scorecard(whole, panel, prepared.until, networks, baselines)
     adjusted = [name + SUFFIX for name in networks]
     told = whole.select([*networks, *adjusted, *baselines])
-    manifest = runs.read_json(folder / "manifest.json")
     metrics = metrics_json(card)
     for name, more in facts.items():
         metrics["models"][name] = {**more, **metrics["models"][name]}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from forecast import runs
-from forecast.drafts import START, find_stopped
+from forecast.drafts import START, find_stopped, settle
 from forecast.errors import InputError
 from forecast.jobs.prepare import Prepared, prepare
 from forecast.jobs.terminal import Terminal
@@ -37,7 +37,7 @@ def begin(settings: Settings, terminal: Terminal) -> Start:
     prepared = prepare(settings, terminal)
     name = settings.name or runs.default_name(settings.runs_dir, settings.source)
     command = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return Start(name, settings, prepared, command, _now())
+    return Start(name, settings, prepared, command, now())
 
 
 def go_on(settings: Settings, name: str, terminal: Terminal) -> Start:
@@ -51,6 +51,12 @@ def go_on(settings: Settings, name: str, terminal: Terminal) -> Start:
         raise InputError(
             f"--resume goes on with the settings the training began with: leave out {flags}."
         )
+    if name and (settings.runs_dir / name / "manifest.json").is_file():
+        settle(settings.runs_dir / name)
+        raise InputError(
+            f"the run {name} is whole, there is nothing to go on with: see it with forecast scores "
+            f"{name}."
+        )
     name, checkpoint = find_stopped(settings.runs_dir, name)
     start = load_start(checkpoint, name)
     own = {"runs_dir": settings.runs_dir, "quiet": settings.quiet}
@@ -61,7 +67,7 @@ def go_on(settings: Settings, name: str, terminal: Terminal) -> Start:
         start.prepared,
         start.command,
         start.created,
-        [*start.resumed, _now()],
+        [*start.resumed, now()],
     )
 
 
@@ -103,5 +109,6 @@ def _default(key: str) -> object:
     return Settings.model_fields[key].default
 
 
-def _now() -> str:
+def now() -> str:
+    """This moment in UTC, as ISO text."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,6 +1,5 @@
 """`forecast train`: from prices to a run folder."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from forecast.jobs.reporting import add_report
 from forecast.jobs.scoring import score_into
 from forecast.jobs.starting import PANEL, Start, save_start
 from forecast.jobs.terminal import Terminal
-from forecast.jobs.versions import versions
+from forecast.jobs.versions import machine, versions
 from forecast.jobs.walking import once
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
 from forecast.prices.storing import describe
@@ -43,9 +42,9 @@ def train(start: Start, terminal: Terminal) -> Path:
         say_comparison(networks, terminal)
         models = {cell: Ensemble(members) for cell, members in networks.items()}
         facts = {cell: _facts(members) for cell, members in networks.items()}
-        write_manifest(folder, start)
+        manifest = write_manifest(folder, start)
         backtest = once(settings, prepared, models, BacktestSettings(), terminal)
-        score_into(folder, prepared, backtest, facts, terminal)
+        score_into(folder, manifest, prepared, backtest, facts, terminal)
         with terminal.stage("fan charts"):
             write_fans(folder, prepared, models, settings.horizon)
             write_gates(folder, prepared, networks[settings.cell[0]][0], terminal)
@@ -165,26 +164,25 @@ def say_comparison(networks: dict[str, list[NeuralForecaster]], terminal: Termin
         )
 
 
-def write_manifest(folder: Path, start: Start) -> None:
-    """Write ``manifest.json``: what is needed to repeat the run and to trust its files."""
+def write_manifest(folder: Path, start: Start) -> dict[str, Any]:
+    """Write ``manifest.json``, what is needed to repeat the run and to trust its files."""
     settings, prepared = start.settings, start.prepared
     shutil.copyfile(folder / CHECKPOINT / PANEL, folder / PANEL)
     files = sorted([*folder.glob("models/*.keras"), folder / PANEL, folder / "settings.yaml"])
-    runs.write_json(
-        folder / "manifest.json",
-        {
-            "command": start.command,
-            "created": start.created,
-            "resumed": start.resumed,
-            "data": describe(prepared.panel) | {"unit": unit_of(prepared.panel)},
-            "splits": prepared.splits.dates(prepared.panel),
-            "last_training_date": f"{prepared.until:%Y-%m-%d}",
-            "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
-            "versions": versions(),
-            "backtest": frozen(settings, prepared, BacktestSettings())[1],
-            "threads": os.cpu_count(),
-            "tuned_trials": settings.tuned_trials,
-            "notes": prepared.notes,
-            "files": {p.relative_to(folder).as_posix(): runs.file_sha256(p) for p in files},
-        },
-    )
+    manifest = {
+        "command": start.command,
+        "created": start.created,
+        "resumed": start.resumed,
+        "data": describe(prepared.panel) | {"unit": unit_of(prepared.panel)},
+        "splits": prepared.splits.dates(prepared.panel),
+        "last_training_date": f"{prepared.until:%Y-%m-%d}",
+        "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
+        "versions": versions(),
+        "machine": machine(),
+        "backtest": frozen(settings, prepared, BacktestSettings())[1],
+        "tuned_trials": settings.tuned_trials,
+        "notes": prepared.notes,
+        "files": {p.relative_to(folder).as_posix(): runs.file_sha256(p) for p in files},
+    }
+    runs.write_json(folder / "manifest.json", manifest)
+    return manifest
