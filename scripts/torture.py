@@ -1,7 +1,10 @@
 """Do to the project what machines and strangers do, count how it comes out, write JSON.
 
-    python scripts/torture.py [--quick] [--kills 20] [--seed 0] [--out torture.json]
+    python scripts/torture.py [--quick] [--fuzz 20000] [--kills 20] [--seed 0] [--out torture.json]
 
+inputs: dirty prices and hostile files, each ends in a named repair or in one clear message; all
+there are (0) unless --inputs says how many.
+fuzz: CSV files and settings that nobody would write give no traceback.
 kills: trainings and walks with refits are killed (SIGKILL) at random moments, in an epoch, while
 saving, between seeds, in a fold and so on; resumed, they must end bit for bit as undisturbed.
 Exit code 1 when anything did not end as it should; a fault names what repeats it.
@@ -16,7 +19,7 @@ from forecast.runs import write_json
 from forecast.torture import campaign, result_json
 
 #: Campaigns in their order, how many tries each makes, and how many with --quick.
-CAMPAIGNS = {"kills": (20, 1)}
+CAMPAIGNS = {"inputs": (0, 0), "fuzz": (20_000, 300), "kills": (20, 1)}
 
 
 def say(line: str) -> None:
