@@ -11,7 +11,7 @@ from forecast.names import check_run_name
 
 Cell = Literal["lstm", "keras-lstm", "gru", "simple-rnn"]
 Telemetry = Literal["economy", "standard", "full", "off"]
-Source = Literal["bundled", "csv", "yahoo", "sp500"]
+Source = Literal["bundled", "csv", "yahoo", "sp500", "parquet"]
 Calendar = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_]+$", max_length=12)]
 
 #: Horizons that are scored, in sessions: a day, a week, a month of trading.
@@ -53,6 +53,9 @@ class PriceSettings(_Settings):
 
     source: Source = Field("bundled", description="where the prices come from")
     csv: tuple[Path, ...] = Field((), description="CSV file with prices; repeat for several")
+    path: Path | None = Field(
+        None, description="folder with a Parquet file or more per ticker, unique_id=AAPL/…"
+    )
     tickers: tuple[str, ...] = Field((), description="tickers to use (default: all there are)")
     start: date | None = Field(None, description="first session to use")
     end: date | None = Field(None, description="last session to use")
@@ -71,6 +74,10 @@ class PriceSettings(_Settings):
             raise ValueError(f"--csv goes with --source csv, not with --source {self.source}")
         if self.source == "csv" and not self.csv:
             raise ValueError("--source csv needs at least one --csv PATH")
+        if self.path and self.source != "parquet":
+            raise ValueError(f"--path goes with --source parquet, not with --source {self.source}")
+        if self.source == "parquet" and not self.path:
+            raise ValueError("--source parquet needs --path DIR")
         if self.start and self.end and self.start >= self.end:
             raise ValueError(f"--start {self.start} is not before --end {self.end}")
         return self

@@ -9,8 +9,10 @@ import pandas as pd
 from forecast.errors import InputError
 from forecast.jobs.terminal import Terminal
 from forecast.prices.fetching import FIRST_DAY, Outcome, fetch
+from forecast.prices.parquet import write_partition
 from forecast.prices.yahoo import Connection, check_tickers
 from forecast.prices.yahoo_cache import cache_folder
+from forecast.runs import make_folder
 
 #: What is said of each ticker.
 COLUMNS = ("ticker", "outcome", "sessions", "first", "last", "remark")
@@ -22,11 +24,12 @@ def fetch_prices(
     end: date | None,
     terminal: Terminal,
     connection: Connection | None = None,
+    path: Path | None = None,
 ) -> bool:
     """Download or refresh the tickers, print what became of each; return whether all are there.
 
-    What could be had is kept. Raises InputError for what is no ticker and for a range that ends
-    before it starts.
+    What could be had is kept; with `path` also there, as ``--source parquet`` reads it. Raises
+    InputError for what is no ticker and for a range that ends before it starts.
     """
     if not tickers:
         raise InputError("name the tickers: forecast fetch AAPL MSFT ^GSPC BRK-B.")
@@ -40,6 +43,10 @@ def fetch_prices(
             bar.step(str(outcome))
 
         found, outcomes = fetch(names, first, end, connection, on_outcome=told)
+    if path is not None:
+        make_folder(path, "--path")
+        for name, each_found in found.items():
+            write_partition(path, name, each_found.rows)
     rows = []
     for each in outcomes:
         span = ("", "")

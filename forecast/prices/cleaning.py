@@ -37,11 +37,11 @@ def clean(
     check_series_names(by_ticker)
     report: list[Repair] = []
     trusted: dict[str, pd.DataFrame] = {}
-    sessions = _covering_sessions(by_ticker, calendar)
+    sessions = covering_sessions(by_ticker, calendar)
     for name in sorted(by_ticker):
-        trusted[name] = _clean_one(name, by_ticker[name], calendar, sessions, scale, report)
+        trusted[name] = clean_one(name, by_ticker[name], calendar, sessions, scale, report)
     panel_frame = _assemble(trusted, calendar, sessions)
-    _report_ends(trusted, panel_frame.index[-1], report)
+    report_ends(trusted, panel_frame.index[-1], report)
     return Panel(panel_frame, source, sha256, calendar, scale), report
 
 
@@ -66,7 +66,7 @@ def rows_by_ticker(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(name): values.iloc[_compact(np.asarray(at))] for name, at in places.items()}
 
 
-def _clean_one(
+def clean_one(
     name: str,
     rows: pd.DataFrame,
     calendar: str,
@@ -74,6 +74,7 @@ def _clean_one(
     scale: Scale,
     report: list[Repair],
 ) -> pd.DataFrame:
+    """Return the rows of one series that can be trusted, with `adj_close`; raises InputError."""
     rows = checks.sort_rows(name, rows, report)
     _check_dates(name, rows.index, calendar, sessions)
     rows = checks.drop_duplicates(name, rows, report)
@@ -97,7 +98,7 @@ def _clean_one(
     return rows
 
 
-def _covering_sessions(by_ticker: Rows, calendar: str) -> pd.DatetimeIndex:
+def covering_sessions(by_ticker: Rows, calendar: str) -> pd.DatetimeIndex:
     """Return the sessions of the calendar from the first to the last date of all series."""
     days = [rows.index for rows in by_ticker.values() if len(rows)]
     if not days:
@@ -157,7 +158,8 @@ def _report_missing(
         report += [Repair(name, day, "missing session", f"{count}, left empty") for day in missing]
 
 
-def _report_ends(trusted: Rows, last: pd.Timestamp, report: list[Repair]) -> None:
+def report_ends(trusted: Rows, last: pd.Timestamp, report: list[Repair]) -> None:
+    """Note every series that ends before the panel does."""
     for name, rows in trusted.items():
         if rows.index[-1] < last:
             detail = f"its last price; the others run to {last.date()}"

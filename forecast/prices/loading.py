@@ -10,6 +10,7 @@ from forecast.prices.panel import Panel, choose_tickers, no_sessions
 from forecast.prices.repairs import Repair
 from forecast.prices.source import Read
 from forecast.prices.sp500 import read_sp500
+from forecast.prices.wide import load_wide
 from forecast.settings import PriceSettings
 
 
@@ -19,6 +20,8 @@ def load_prices(settings: PriceSettings) -> tuple[Panel, list[Repair]]:
     Only the chosen series and dates are checked. Raises InputError for unknown tickers, dates
     without sessions, prices that cannot be trusted, and whatever the source lacks.
     """
+    if settings.source == "parquet":
+        return load_wide(settings)
     read = _read(settings)
     report = list(read.report)
     rows = dict(read.rows)

@@ -22,7 +22,7 @@ class TrainingBatches(keras.utils.PyDataset):
         super().__init__(workers=1, max_queue_size=8)
         self.windows, self.origins = windows, origins
         self.batch_size, self.steps, self.seed = batch_size, steps, seed
-        self.pool = windows.starts(origins[1])
+        self.pool = windows.pool(origins[1])
         self.epoch = 0
         self._draw()
 
@@ -30,7 +30,7 @@ class TrainingBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self.seed, self.epoch])
         count = self.batch_size * self.steps
         chosen = rng.choice(len(self.pool), count, replace=count > len(self.pool))
-        self.drawn = self.pool[chosen].reshape(self.steps, self.batch_size, 2)
+        self.drawn = self.pool.windows(chosen).reshape(self.steps, self.batch_size, 2)
 
     def __len__(self) -> int:
         return self.steps

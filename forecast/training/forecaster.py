@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +33,8 @@ DEFAULTS = Settings()
 VALIDATION_SHARE = 0.2
 #: Windows in the probe batch on which gradients by lag and gates are measured.
 PROBE_WINDOWS = 32
+#: Windows among which they are looked for, at most about.
+PROBE_POOL = 1_000_000
 #: Windows forecast at once.
 FORECAST_BATCH = 256
 
@@ -95,7 +97,7 @@ class NeuralForecaster(Forecaster):
         purge = self.settings.horizon
         train = (BURN_IN + self.settings.warmup, border - purge - 1)
         validation = (border, len(past.sessions) - purge - 1)
-        if not len(windows.starts(train[1])) or validation[0] > validation[1]:
+        if not len(windows.pool(train[1])) or validation[0] > validation[1]:
             raise InputError(
                 f"nothing to train or validate on: {border} sessions before the validation part "
                 f"and {len(past.sessions) - border} from there to {until:%Y-%m-%d}; lookback "
@@ -187,7 +189,8 @@ class NeuralForecaster(Forecaster):
         )
         digest = hashlib.sha256(f"{self.cell} {self.seed} {chosen} {origins}".encode())
         for array in (windows.features, windows.volatility, windows.level):
-            digest.update(np.ascontiguousarray(array).tobytes())
+            for row in array:  # a copy of all of it would not fit everywhere
+                digest.update(row.tobytes())
         return digest.hexdigest()
 
     def forecast(
@@ -257,20 +260,30 @@ class Ensemble(Forecaster):
 
 def feature_statistics(windows: Windows, last_origin: int) -> FeatureStatistics:
     """Mean and variance (F,) of the features over the training sessions of all tickers."""
-    used = [windows.features[u, a : last_origin + 1] for u, a in enumerate(windows.first)]
-    rows = np.concatenate(used).astype(np.float64)
-    return FeatureStatistics(rows.mean(axis=0), np.maximum(rows.var(axis=0), 1e-6), len(rows))
+    used = [(u, a) for u, a in enumerate(windows.first) if a <= last_origin]
+
+    def parts() -> Iterator[np.ndarray]:
+        return (windows.features[u, a : last_origin + 1].astype(np.float64) for u, a in used)
+
+    count = sum(last_origin + 1 - a for _, a in used)
+    mean = sum(rows.sum(axis=0) for rows in parts()) / count
+    variance = sum(((rows - mean) ** 2).sum(axis=0) for rows in parts()) / count
+    return FeatureStatistics(mean, np.maximum(variance, 1e-6), int(count))
 
 
 def _probe(windows: Windows, origins: tuple[int, int]) -> Probe | None:
     """Windows that end at validation origins, spread evenly, with a loss at their end alone."""
-    pool = windows.starts(origins[1])
-    last = pool[:, 1] + windows.settings.lookback - 1
-    y = windows.targets(pool[:, 0], last, windows.settings.learned_horizons)  # (N, K)
-    pool = pool[(last >= origins[0]) & np.isfinite(y).all(axis=1)]
-    if not len(pool):
+    lookback = windows.settings.lookback
+    pool = windows.pool(origins[1])
+    numbers = np.arange(len(pool))[:: max(len(pool) // PROBE_POOL, 1)]
+    chosen = pool.windows(numbers)
+    last = chosen[:, 1] + lookback - 1
+    chosen, last = chosen[last >= origins[0]], last[last >= origins[0]]
+    y = windows.targets(chosen[:, 0], last, windows.settings.learned_horizons)  # (N, K)
+    chosen = chosen[np.isfinite(y).all(axis=1)]
+    if not len(chosen):
         return None
-    rows = np.linspace(0, len(pool) - 1, min(PROBE_WINDOWS, len(pool))).astype(int)
-    batch = windows.batch(pool[rows], origins)
+    rows = np.linspace(0, len(chosen) - 1, min(PROBE_WINDOWS, len(chosen))).astype(int)
+    batch = windows.batch(chosen[rows], origins)
     batch.weight[:, :-1] = 0
     return Probe(*batch)

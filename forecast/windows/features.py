@@ -1,11 +1,13 @@
 """Causal, scale-free features: what a forecaster may know at the close of each session."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from forecast.prices.mapped import new_array
 from forecast.prices.panel import Panel
 
 #: Decay per session of the volatility that scales targets (RiskMetrics 1996).
@@ -18,6 +20,8 @@ NAMES = (
     *("range", "market_shock", "market_volatility_4", "market_volatility_60"),
     *("market_volatility_330", "dispersion"),
 )
+#: Tickers whose features are made at once.
+BLOCK = 256
 #: Sessions in a quarter: companies report about this often.
 QUARTER = 63
 #: Sessions a volatility needs before it is trusted.
@@ -33,7 +37,7 @@ class Features(NamedTuple):
 
     values: np.ndarray  # (U, S, F) float32, 0 where a session has no news
     names: tuple[str, ...]  # F names
-    volatility: np.ndarray  # (U, S) float64, per session, in units of the log return
+    volatility: np.ndarray  # (U, S) per session, in units of the log return
 
 
 def ewma_volatility(log_return: pd.DataFrame, decay: float = DECAY) -> pd.DataFrame:
@@ -66,39 +70,85 @@ def causal_features(panel: Panel, market: Sequence[str] = ()) -> Features:
     ``market_shock`` and ``market_volatility_4/60/330``, and ``dispersion``, the spread of the
     tickers' shocks.
     """
-    returns = log_returns(panel)
+    tickers, S = panel.tickers, len(panel.sessions)
+    names = tuple(name for name in NAMES if name != "range" or _has_range(panel))
+    values = new_array((len(tickers), S, len(names)))
+    volatility = new_array((len(tickers), S), panel.frame["adj_close"].to_numpy().dtype.type)
+    # one block of tickers after the other saves memory; the market is needed first
+    own = lru_cache(maxsize=1)(lambda start: _own(panel, slice(start, start + BLOCK)))
+    starts = range(0, len(tickers), BLOCK)
+    members = set(tickers) & set(market) or set(tickers)
+    chosen = np.array([ticker in members for ticker in tickers])
+    all_of_market = _market((own(start), chosen[start : start + BLOCK]) for start in starts)
+    for start in starts:
+        block = slice(start, start + BLOCK)
+        for f, column in enumerate(_columns(panel, own(start), all_of_market)):  # (S, U) or (S, 1)
+            values[block, :, f] = np.nan_to_num(
+                column.to_numpy().T, nan=0.0, posinf=0.0, neginf=0.0
+            )
+        volatility[block] = own(start).sigma.to_numpy().T
+    return Features(values, names, volatility)
+
+
+class _Own(NamedTuple):
+    """What is known of a block of tickers alone, (S, U) each."""
+
+    block: slice
+    returns: pd.DataFrame
+    sigma: pd.DataFrame
+    shock: pd.DataFrame
+
+
+class _Market(NamedTuple):
+    """What all tickers have in common, (S, 1) each."""
+
+    mean: pd.DataFrame  # log return
+    sigma: pd.DataFrame
+    dispersion: pd.DataFrame
+
+
+def _own(panel: Panel, block: slice) -> _Own:
+    value = panel.field("adj_close").iloc[:, block].astype(np.float64)
+    level = pd.DataFrame(np.log(value)) if panel.scale == "log" else value
+    returns = level - level.ffill().shift(1)
     raw = ewma_volatility(returns)
     floor = (FLOOR_SHARE * ewma_volatility(returns, LONG)).clip(lower=FLOOR)
     sigma = raw.where(raw > floor, floor)
-    members = [ticker for ticker in panel.tickers if ticker in set(market)] or panel.tickers
-    names = tuple(name for name in NAMES if name != "range" or _has_range(panel))
-    values = np.empty((len(panel.tickers), len(panel.sessions), len(names)), np.float32)
-    columns = _columns(panel, returns, sigma, members)
-    for f, (name, column) in enumerate(columns):  # (S, U) or (S, 1); one at a time saves memory
-        assert name == names[f]
-        values[:, :, f] = np.nan_to_num(column.to_numpy().T, nan=0.0, posinf=0.0, neginf=0.0)
-    return Features(values, names, sigma.to_numpy().T.copy())
+    return _Own(block, returns, sigma, _shock(returns, sigma))
 
 
-def _columns(
-    panel: Panel, returns: pd.DataFrame, sigma: pd.DataFrame, members: list[str]
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Make the features one by one, in the order of `NAMES`."""
-    mean = returns[members].mean(axis=1).to_frame("market")
-    mean_sigma = ewma_volatility(mean).clip(lower=FLOOR)
-    shock = _shock(returns, sigma)
-    dispersion = shock[members].std(axis=1).to_frame()
-    yield "shock", shock
-    yield from _volatilities("volatility", returns, sigma)
-    yield "relative", _log_ratio(sigma, mean_sigma)
-    size = shock.abs()
-    yield "echo_1", size.rolling(5, min_periods=1).mean().shift(QUARTER - 3)
-    yield "echo_5", size.rolling(9, min_periods=1).mean().shift(QUARTER - 9)
+def _market(parts: Iterable[tuple[_Own, np.ndarray]]) -> _Market:
+    """Mean return and spread of shocks over the chosen tickers, block by block (Chan 1983)."""
+    total: Any = 0.0
+    returns = count = shocks = mean = squares = total
+    for own, chosen in parts:
+        r, shock = own.returns.loc[:, chosen], own.shock.loc[:, chosen]
+        total, returns = total + r.sum(axis=1), returns + r.count(axis=1)
+        n, block_mean = shock.count(axis=1), shock.mean(axis=1).fillna(0.0)
+        within = shock.sub(block_mean, axis=0).pow(2).sum(axis=1)
+        shocks = count + n
+        apart = block_mean - mean
+        squares = squares + within + apart**2 * (count * n / np.maximum(shocks, 1))
+        mean = mean + apart * n / np.maximum(shocks, 1)
+        count = shocks
+    market = (total / returns.where(returns > 0)).to_frame("market")
+    spread = (squares / (count - 1).where(count > 1)).pow(0.5).to_frame()
+    return _Market(market, ewma_volatility(market).clip(lower=FLOOR), spread)
+
+
+def _columns(panel: Panel, own: _Own, market: _Market) -> Iterator[pd.DataFrame]:
+    """Make the features of a block one by one, in the order of `NAMES`."""
+    yield own.shock
+    yield from _volatilities(own.returns, own.sigma)
+    yield _log_ratio(own.sigma, market.sigma)
+    size = own.shock.abs()
+    yield size.rolling(5, min_periods=1).mean().shift(QUARTER - 3)
+    yield size.rolling(9, min_periods=1).mean().shift(QUARTER - 9)
     if _has_range(panel):
-        yield "range", _log_ratio(_parkinson(panel), sigma)
-    yield "market_shock", _shock(mean, mean_sigma)
-    yield from _volatilities("market_volatility", mean, mean_sigma)
-    yield "dispersion", dispersion
+        yield _log_ratio(_parkinson(panel, own.block), own.sigma)
+    yield _shock(market.mean, market.sigma)
+    yield from _volatilities(market.mean, market.sigma)
+    yield market.dispersion
 
 
 def _has_range(panel: Panel) -> bool:
@@ -115,12 +165,10 @@ def _shock(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(np.arcsinh(shock), returns.index, returns.columns)
 
 
-def _volatilities(
-    name: str, returns: pd.DataFrame, sigma: pd.DataFrame
-) -> Iterator[tuple[str, pd.DataFrame]]:
+def _volatilities(returns: pd.DataFrame, sigma: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Log ratios to σ of volatilities with about 4, 60 and 330 sessions of memory."""
-    for memory, decay in ((4, FAST), (60, SLOW), (330, LONG)):
-        yield f"{name}_{memory}", _log_ratio(ewma_volatility(returns, decay), sigma)
+    for decay in (FAST, SLOW, LONG):
+        yield _log_ratio(ewma_volatility(returns, decay), sigma)
 
 
 def _log_ratio(volatility: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
@@ -130,8 +178,8 @@ def _log_ratio(volatility: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(log, volatility.index, volatility.columns)
 
 
-def _parkinson(panel: Panel) -> pd.DataFrame:
+def _parkinson(panel: Panel, block: slice) -> pd.DataFrame:
     """Range volatility of about four sessions: log(high/low)² / (4 ln 2) (Parkinson 1980)."""
-    high, low = panel.field("high"), panel.field("low")
-    span = pd.DataFrame(np.log(high / low), index=panel.sessions, columns=panel.tickers)
+    high, low = (panel.field(name).iloc[:, block].astype(np.float64) for name in ("high", "low"))
+    span = pd.DataFrame(np.log(high / low))
     return ewma_volatility(span, FAST) / (4 * np.log(2)) ** 0.5

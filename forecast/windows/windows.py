@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from forecast.errors import InputError
+from forecast.prices.mapped import new_array
 from forecast.prices.panel import Panel
 from forecast.settings import WindowSettings
 from forecast.windows.features import BURN_IN, FLOOR, causal_features
@@ -22,6 +23,23 @@ class Batch(NamedTuple):
     x: np.ndarray  # (B, T, F) float32 features
     y: np.ndarray  # (B, O, K) float32 log return over h sessions / (volatility √h)
     weight: np.ndarray  # (B, O, K) float32: 1 where the target counts, 0 elsewhere
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Windows by number, ticker by ticker and start by start; none of them is stored."""
+
+    first: np.ndarray  # (U,) first start of each ticker
+    ends: np.ndarray  # (U,) number after each ticker's last window
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def windows(self, numbers: np.ndarray) -> np.ndarray:
+        """The windows (B, 2), ticker and start, of their numbers (B,)."""
+        ticker = np.searchsorted(self.ends, numbers, side="right")
+        before = np.concatenate([[0], self.ends])[ticker]
+        return np.column_stack([ticker, self.first[ticker] + numbers - before])
 
 
 class WindowArrays(NamedTuple):
@@ -44,8 +62,8 @@ class Windows:
 
     features: np.ndarray  # (U, S, F) float32
     feature_names: tuple[str, ...]
-    volatility: np.ndarray  # (U, S) float64 per session
-    level: np.ndarray  # (U, S) float64 log price, NaN where nothing was observed
+    volatility: np.ndarray  # (U, S) per session
+    level: np.ndarray  # (U, S) log price, NaN where nothing was observed
     tickers: tuple[str, ...]
     sessions: np.ndarray  # (S,) datetime64
     settings: WindowSettings
@@ -56,14 +74,15 @@ class Windows:
         seen = np.isfinite(self.level)
         return np.where(seen.any(axis=1), seen.argmax(axis=1), self.sessions.size) + BURN_IN
 
-    def starts(self, last_origin: int) -> np.ndarray:
-        """All windows (N, 2) whose sessions lie at or before `last_origin`: to draw from."""
+    def pool(self, last_origin: int) -> Pool:
+        """All windows whose sessions lie at or before `last_origin`: to draw from."""
         stop = last_origin - self.settings.lookback + 2
-        rows = [
-            np.column_stack([np.full(max(stop - a, 0), u), np.arange(a, max(stop, a))])
-            for u, a in enumerate(self.first)
-        ]
-        return np.concatenate(rows).astype(np.int64)
+        return Pool(self.first, np.cumsum(np.maximum(stop - self.first, 0)))
+
+    def starts(self, last_origin: int) -> np.ndarray:
+        """The windows (N, 2) of `pool`, all of them."""
+        pool = self.pool(last_origin)
+        return pool.windows(np.arange(len(pool)))
 
     def covering(
         self, ticker: np.ndarray, session: np.ndarray
@@ -79,8 +98,9 @@ class Windows:
         stride = lookback - warmup
         start = np.maximum((session - warmup) // stride * stride, self.first[ticker])
         position = session - start
-        keys = np.column_stack([ticker, start]).astype(np.int64)
-        windows, row = np.unique(keys, axis=0, return_inverse=True)
+        size = self.sessions.size + BURN_IN + 1  # more than any start
+        keys, row = np.unique(ticker.astype(np.int64) * size + start, return_inverse=True)
+        windows = np.column_stack(np.divmod(keys, size))
         return windows, row.ravel(), np.maximum(position - warmup, -1)
 
     def inputs(self, windows: np.ndarray) -> np.ndarray:
@@ -150,11 +170,21 @@ def build_windows(panel: Panel, settings: WindowSettings, market: Sequence[str] 
         features=values,
         feature_names=names,
         volatility=volatility,
-        level=np.ascontiguousarray(panel.level.T),
+        level=_by_ticker(panel),
         tickers=tuple(panel.tickers),
         sessions=panel.sessions.to_numpy(),
         settings=settings,
     )
+
+
+def _by_ticker(panel: Panel) -> np.ndarray:
+    """Levels (U, S) of a panel, memory-mapped when there are many."""
+    value = panel.field("adj_close").to_numpy()
+    level = new_array(value.shape[::-1], value.dtype.type)
+    np.copyto(level, value.T)
+    if panel.scale == "log":
+        np.log(level, out=level)
+    return level
 
 
 def window_arrays(panel: Panel, settings: WindowSettings, split: Split) -> WindowArrays:

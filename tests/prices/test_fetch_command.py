@@ -1,6 +1,7 @@
 import io
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -9,7 +10,9 @@ from forecast.cli import main
 from forecast.errors import InputError
 from forecast.jobs.fetching import fetch_prices
 from forecast.jobs.terminal import Terminal
+from forecast.prices import load_prices
 from forecast.prices.yahoo_cache import load_cached
+from forecast.settings import PriceSettings
 
 START, END = date(2024, 1, 2), date(2024, 6, 28)
 
@@ -45,6 +48,23 @@ def test_what_could_be_had_is_kept_when_one_ticker_fails(yahoo, connection):
     assert load_cached(connection.folder, "MSFT") is not None
 
 
+def test_what_was_fetched_is_written_for_the_source_parquet_too(yahoo, connection, tmp_path):
+    folder = tmp_path / "wide"
+    assert fetch_prices(["AAPL", "^GSPC"], START, END, Terminal(), connection, folder)
+    settings = PriceSettings(source="parquet", path=folder)
+    panel, _ = load_prices(settings)
+    assert panel.tickers == ["AAPL", "^GSPC"]
+    kept = load_cached(connection.folder, "AAPL").rows["adj_close"]
+    np.testing.assert_allclose(panel.field("adj_close")["AAPL"], kept, rtol=1e-6)
+
+
+def test_a_format_goes_with_a_folder(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["fetch", "AAPL", "--format", "parquet"])
+    assert stopped.value.code == 2
+    assert "--format parquet and --path DIR go together" in capsys.readouterr().err
+
+
 def test_the_second_time_nothing_is_asked_for(yahoo, connection):
     fetched(connection, "AAPL")
     asked = len(yahoo.paths)
@@ -56,7 +76,7 @@ def test_the_second_time_nothing_is_asked_for(yahoo, connection):
 
 def test_a_failure_is_the_exit_code_of_the_command(monkeypatch):
     for done, code in ((True, 0), (False, 1)):
-        monkeypatch.setattr("forecast.jobs.fetching.fetch_prices", lambda *_, done=done: done)
+        monkeypatch.setattr("forecast.jobs.fetching.fetch_prices", lambda *_, done=done, **__: done)
         with pytest.raises(SystemExit) as stopped:
             main(["fetch", "AAPL", "^GSPC", "--start", "2020-01-01"])
         assert stopped.value.code == code

@@ -174,3 +174,21 @@ def test_on_a_linear_scale_a_return_is_a_difference_and_values_below_zero_are_fi
     found = causal_features(linear)
     assert np.isfinite(found.values).all()
     assert "range" not in found.names  # it is the log of a ratio
+
+
+def test_many_tickers_are_made_in_blocks_with_the_market_of_all(make_panel, monkeypatch):
+    panel = make_panel(tickers=7, sessions=300, seed=5, holes=5, late=90)
+    whole = causal_features(panel, market=panel.tickers[1:6])
+    monkeypatch.setattr("forecast.windows.features.BLOCK", 3)
+    blocks = causal_features(panel, market=panel.tickers[1:6])
+    np.testing.assert_allclose(blocks.values, whole.values, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(blocks.volatility, whole.volatility)
+
+
+def test_the_dispersion_is_the_spread_of_the_shocks_that_there_are(panel):
+    shock = pd.DataFrame(feature(panel, "shock").T)
+    listed = np.isfinite(panel.level) & (np.arange(len(panel.sessions)) > 1)[:, None]
+    whole = listed.all(axis=1) & np.isfinite(log_returns(panel)).all(axis=1)
+    found = feature(panel, "dispersion")[0]
+    later = np.flatnonzero(whole)[2:]
+    np.testing.assert_allclose(found[later], shock.std(axis=1).to_numpy()[later], rtol=1e-5)

@@ -1,0 +1,159 @@
+"""Thousands of tickers from Parquet: a folder per ticker, read one at a time."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from forecast.errors import InputError
+from forecast.prices.panel import FIELDS, choose_tickers
+from forecast.runs import written_whole
+from forecast.settings import PriceSettings
+
+#: What a ticker's folder is called: ``unique_id=AAPL``.
+KEY = "unique_id="
+#: The file in it that `write_partition` writes.
+FILE = "prices.parquet"
+
+
+@dataclass(frozen=True)
+class Partitions(Mapping[str, pd.DataFrame]):
+    """The rows of each ticker, read when they are asked for and not kept."""
+
+    files: dict[str, list[Path]]
+    fields: tuple[str, ...]
+    start: date | None = None
+    end: date | None = None
+
+    def __getitem__(self, ticker: str) -> pd.DataFrame:
+        return self._rows(ticker, self.fields)
+
+    def days(self, ticker: str) -> pd.DatetimeIndex:
+        """The dates of a ticker alone, which is quicker."""
+        return pd.DatetimeIndex(self._rows(ticker, ()).index)
+
+    def _rows(self, ticker: str, fields: tuple[str, ...]) -> pd.DataFrame:
+        rows = pd.concat([_read(path, fields) for path in self.files[ticker]])
+        if self.start is not None:
+            rows = rows[rows.index >= pd.Timestamp(self.start)]
+        return rows if self.end is None else rows[rows.index <= pd.Timestamp(self.end)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def read_parquet(settings: PriceSettings) -> tuple[Partitions, str]:
+    """Return the tickers of the folder `settings.path` and the SHA-256 of their files.
+
+    Raises InputError for a folder without tickers, one that is not in it, one that is there twice
+    and a file with another schema than the first.
+    """
+    assert settings.path is not None
+    files = _partitions(settings.path)
+    if settings.tickers:
+        files = {name: files[name] for name in choose_tickers(files, settings.tickers)}
+    fields = _common_fields(files)
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        for path in files[name]:
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return Partitions(files, fields, settings.start, settings.end), digest.hexdigest()
+
+
+def write_partition(folder: Path, ticker: str, rows: pd.DataFrame) -> Path:
+    """Write the rows of a ticker (index `ds`) to its folder, whole or not at all."""
+    target = folder / f"{KEY}{quote(ticker, safe='')}" / FILE
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fields = [field for field in FIELDS if field in rows]
+    with written_whole(target) as draft:
+        rows[fields].rename_axis("ds").reset_index().to_parquet(draft, index=False)
+    return target
+
+
+def _partitions(folder: Path) -> dict[str, list[Path]]:
+    """The files of every ticker, by name."""
+    if not folder.is_dir():
+        raise InputError(
+            f"there is no folder {folder}: check --path, or write it with forecast fetch AAPL MSFT "
+            "--format parquet --path DIR."
+        )
+    found: dict[str, list[Path]] = {}
+    for each in sorted(folder.glob(f"{KEY}*")):
+        ticker = unquote(each.name.removeprefix(KEY))
+        if ticker in found:
+            raise InputError(
+                f"{folder} has {ticker} twice, in {found[ticker][0].parent.name} and {each.name}: "
+                "keep one of them."
+            )
+        files = sorted(each.glob("*.parquet"))
+        if not files:
+            raise InputError(f"{each} holds no .parquet file: fill it, or remove the folder.")
+        found[ticker] = files
+    if not found:
+        raise InputError(
+            f"{folder} holds no folder like {KEY}AAPL with Parquet files in it: expected one per "
+            "ticker, as forecast fetch --format parquet writes them."
+        )
+    return found
+
+
+def _common_fields(files: Mapping[str, list[Path]]) -> tuple[str, ...]:
+    """The fields of all files; InputError for a file that differs from the first."""
+    first, schema = None, None
+    for path in (path for parts in files.values() for path in parts):
+        found = _schema(path)
+        if first is None or schema is None:
+            first, schema = path, found
+        elif found != schema:
+            raise InputError(
+                f"{path} has another schema than {first}: {_told(found)} instead of "
+                f"{_told(schema)}; write it again like the others, or remove it."
+            )
+    fields = tuple(field for field in FIELDS if field in (schema or {}))
+    if "ds" not in (schema or {}) or not {"close", "adj_close"} & set(fields):
+        raise InputError(
+            f"{first} has the columns {_told(schema or {})}; expected ds and close or adj_close."
+        )
+    return fields
+
+
+def _schema(path: Path) -> dict[str, str]:
+    """Column → type of a file, floats and whole numbers of any width alike."""
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} is no Parquet file ({error}): write it again.") from error
+    kinds = {}
+    for field in schema:
+        if pa.types.is_floating(field.type) or pa.types.is_integer(field.type):
+            kinds[field.name] = "number"
+        elif pa.types.is_temporal(field.type):
+            kinds[field.name] = "date"
+        else:
+            kinds[field.name] = str(field.type)
+    return kinds
+
+
+def _told(schema: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in schema.items()) or "no column"
+
+
+def _read(path: Path, fields: tuple[str, ...]) -> pd.DataFrame:
+    """The rows of one file, dates as sessions."""
+    try:
+        rows = pd.read_parquet(path, columns=["ds", *fields], partitioning=None)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read ({error}): write it again.") from error
+    if rows["ds"].dtype.kind != "M":
+        rows["ds"] = pd.to_datetime(rows["ds"])
+    days = pd.DatetimeIndex(rows["ds"], name="ds").tz_localize(None).normalize().as_unit("ns")
+    return rows[list(fields)].astype("float64").set_axis(days)
