@@ -9,6 +9,7 @@ from forecast.errors import InputError
 from forecast.jobs.explaining import Span, choose_span
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
+from forecast.names import file_stem
 from forecast.training import NeuralForecaster, inside
 from forecast.windows import build_windows
 
@@ -37,6 +38,6 @@ def write_gates(
     gates = pd.concat(parts, ignore_index=True)
     if len(gates):
         about = {"model": network.cell, "seed": network.seed, "ticker": ticker}
-        target = folder / "explain" / runs.file_stem(ticker)
+        target = folder / "explain" / file_stem(ticker)
         target.mkdir(parents=True, exist_ok=True)
         runs.write_frame(target / "gates.parquet", gates.assign(**about))
