@@ -32,6 +32,7 @@ def train(
     Without any flag: the bundled prices, our LSTM beside Keras's. Every epoch is saved; --resume
     goes on after the last one and ends bit for bit where it would have ended.
     """
+    from forecast.jobs.memory import check_memory
     from forecast.jobs.pretrained import fine_tuning
     from forecast.jobs.starting import begin, go_on
     from forecast.jobs.terminal import Terminal, startup_notes_hidden
@@ -41,6 +42,7 @@ def train(
             start = begin(fine_tuning(settings) if settings.from_pretrained else settings, terminal)
         else:
             start = go_on(settings, "".join(resume), terminal)
+        check_memory(start.settings, start.prepared.panel)
         with startup_notes_hidden():
             from forecast.jobs.training import train
 

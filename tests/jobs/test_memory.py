@@ -1,0 +1,107 @@
+"""A training that does not fit into the memory is told before it begins."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forecast.cli import main
+from forecast.errors import InputError
+from forecast.jobs import memory
+from forecast.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+GB = memory.GB
+
+
+@pytest.fixture
+def free(monkeypatch, tmp_path):
+    """Let the system say what is free and what its container and shell allow, in GB."""
+
+    def say(total=None, container=None, shell=None):
+        (tmp_path / "meminfo").write_text(f"MemTotal: 1 kB\nMemAvailable: {total * 2**20} kB\n")
+        monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+        monkeypatch.setattr(memory, "CGROUP", tmp_path)
+        (tmp_path / "memory.max").write_text("max\n" if container is None else f"{container * GB}")
+        (tmp_path / "memory.current").write_text(f"{GB // 2}\n")
+        monkeypatch.setattr(memory, "_allowed", lambda: None if shell is None else shell * GB)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("said", "gigabytes"),
+    [
+        ({"total": 8}, 8),
+        ({"total": 8, "container": 2}, 1.5),
+        ({"total": 1, "container": 9}, 1),
+        ({"total": 8, "shell": 3}, 3),
+    ],
+)
+def test_what_is_free_is_the_least_of_machine_container_and_shell(free, said, gigabytes):
+    free(**said)
+    assert memory.available_bytes() == gigabytes * GB
+
+
+def test_a_system_that_does_not_say_holds_nothing_up(monkeypatch, tmp_path, make_panel):
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "_allowed", lambda: None)
+    assert memory.available_bytes() is None
+    memory.check_memory(Settings(units=4096, batch_size=10_000), make_panel())
+
+
+def test_too_little_memory_is_told_with_what_is_needed_and_what_is_free(free, make_panel):
+    panel = make_panel()
+    free(total=4)
+    memory.check_memory(Settings(), panel)
+    with pytest.raises(
+        InputError,
+        match=r"needs about \d\d\.\d GB of memory and 4\.0 GB are free: batches of 2048 windows × "
+        r"160 sessions × 1024 units, 3 tickers × 700 sessions\. Take a smaller --batch-size",
+    ):
+        memory.check_memory(Settings(units=1024, batch_size=2048), panel)
+
+
+@pytest.mark.parametrize(
+    "larger", [{"units": 2000}, {"batch_size": 9000}, {"lookback": 4000}, {"seeds": 100}]
+)
+def test_the_estimate_grows_with_whatever_is_larger(make_panel, larger):
+    panel = make_panel()
+    one, other = (memory.needed_bytes(Settings(**k), panel) for k in ({}, larger))
+    assert other > one
+
+
+def test_the_command_tells_it_before_anything_is_written(free, tmp_path, capsys):
+    free(total=0)
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--runs-dir", str(tmp_path / "runs")])
+    assert stopped.value.code == 2
+    assert "0.0 GB are free" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+LIMITED = """
+import resource, sys
+sys.argv = ["forecast", "train"]
+from forecast.cli import main
+import forecast.jobs.starting, forecast.jobs.terminal
+from pathlib import Path
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (taken + 2**29, taken + 2**29))
+main(["train", "--quiet"])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_shell_that_really_allows_little_gets_the_message_instead_of_a_crash(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+        env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "this training needs about 1." in done.stderr
+    assert "0.5 GB are free" in done.stderr or "0.4 GB are free" in done.stderr
+    assert not list(tmp_path.iterdir())
