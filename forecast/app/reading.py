@@ -122,15 +122,20 @@ def read_progress(draft: Path) -> pd.DataFrame:
 
 def compare_scores(one: RunFolder, other: RunFolder) -> pd.DataFrame:
     """CRPS, MAE and coverage of the first network of two runs, and their ratio by row."""
+    told = {run.name: run.json("metrics.json")["models"][run.model] for run in (one, other)}
+    data = one.manifest["data"]
+    crps = "CRPS (log return)" if data.get("scale", "log") == "log" else "CRPS (value)"
+    mae = f"MAE ({data.get('unit', 'adjusted close')})"
+    titles = {"crps": crps, "mae": mae, "coverage_90": "share in 90 % band"}
     rows = {}
-    for run in (one, other):
-        of = run.json("metrics.json")["models"][run.model]
-        rows[run.name] = {
-            f"{title}, {h} ahead": value
-            for score, title in (("crps", "CRPS"), ("mae", "MAE"), ("coverage_90", "in 90 % band"))
-            for h, value in sorted(of.get(score, {}).items(), key=lambda item: int(item[0]))
-        } | {title: of.get(name) for name, title in _FACTS.items()}
-    frame = pd.DataFrame(rows).dropna(how="all").astype(float)
+    for score, title in titles.items():
+        for h in sorted({int(h) for of in told.values() for h in of.get(score, {})}):
+            values = {name: of.get(score, {}).get(str(h)) for name, of in told.items()}
+            rows[f"{title}, {h} ahead"] = values
+    for name, title in _FACTS.items():
+        rows[title] = {run: of.get(name) for run, of in told.items()}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(told))
+    frame = frame.dropna(how="all").astype(float)
     frame["ratio"] = frame[other.name] / frame[one.name]
     return frame
 
@@ -152,6 +157,10 @@ def comparable(one: RunFolder, other: RunFolder) -> str:
     first, second = one.manifest, other.manifest
     if first["data"].get("sha256") != second["data"].get("sha256"):
         return "they saw other prices: their scores cannot be compared."
+    tickers = [set(of["data"]["tickers"]) for of in (first, second)]
+    if tickers[0] != tickers[1]:
+        apart = listed(sorted(tickers[0] ^ tickers[1]))
+        return f"only one of them was scored on {apart}: their scores cannot be compared."
     spans = [of["splits"]["test"] for of in (first, second)]
     if spans[0] != spans[1]:
         said = [f"{span['first']} to {span['last']}" for span in spans]

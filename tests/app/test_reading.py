@@ -72,8 +72,8 @@ def test_two_runs_are_compared_score_by_score(runs_dir):
     metrics["lstm"]["crps"]["5"] *= 1.5
     change(runs_dir / "second", "metrics.json", models=metrics)
     frame = reading.compare_scores(RunFolder(runs_dir / "first"), RunFolder(runs_dir / "second"))
-    assert frame.loc["CRPS, 5 ahead", "ratio"] == pytest.approx(1.5)
-    assert frame.loc["CRPS, 1 ahead", "ratio"] == 1
+    assert frame.loc["CRPS (log return), 5 ahead", "ratio"] == pytest.approx(1.5)
+    assert frame.loc["CRPS (log return), 1 ahead", "ratio"] == 1
 
 
 def test_only_the_settings_that_differ_are_compared(runs_dir):
@@ -91,6 +91,9 @@ def test_runs_on_other_prices_or_dates_are_not_called_comparable(runs_dir):
     late = splits | {"test": {"first": "2020-01-01", "last": "2021-01-01"}}
     change(runs_dir / "second", "manifest.json", splits=late)
     assert "other dates" in reading.comparable(one, other)
+    fewer = data | {"tickers": data["tickers"][1:]}
+    change(runs_dir / "second", "manifest.json", data=fewer)
+    assert f"scored on {data['tickers'][0]}" in reading.comparable(one, other)
     change(runs_dir / "second", "manifest.json", data=data | {"sha256": "other"})
     assert "other prices" in reading.comparable(one, other)
 
