@@ -3,6 +3,7 @@
     python scripts/bench_lstm.py                 five shapes, a few minutes; writes bench_lstm.json
     python scripts/bench_lstm.py --quick         two shapes, under a minute
     python scripts/bench_lstm.py --last          the layer returns its last output only
+    python scripts/bench_lstm.py --page docs/layer.md     also write the table there
 
 A training step is one of `model.fit`: LSTM, Dense(1), mean squared error, Adam. Contestants take
 turns, some steps each, so that whatever else the machine does falls on all of them; the median
@@ -26,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
+from lstm_table import show, summary, write_page
 
 from forecast.layers import LSTM, Monitor
 from forecast.telemetry.sampling import SampledSteps
@@ -245,37 +247,6 @@ def fresh(name: str, shape: Shape, last: bool) -> dict[str, float]:
     return json.loads(out.splitlines()[-1])
 
 
-def ratios(times: dict[str, float], base: str) -> dict[str, float]:
-    """Return every time over that of `base`."""
-    return {name: value / times[base] for name, value in times.items()}
-
-
-def summary(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return geometric means over the shapes of all ratios."""
-    bases = {"train": "keras", "forward": "keras", "monitor": "none"}
-    means = {}
-    for part, base in bases.items():
-        logs = [np.log(list(ratios(row[part], base).values())) for row in rows.values()]
-        names = next(iter(rows.values()))[part]
-        means[part] = dict(zip(names, np.exp(np.mean(logs, 0)).tolist(), strict=True))
-    return means
-
-
-def show(label: str, row: dict[str, Any]) -> None:
-    """Print one shape: milliseconds of the base, then the ratios to it."""
-    print(f"\n{label}")
-    for part, base in (("train", "keras"), ("forward", "keras"), ("monitor", "none")):
-        cells = "  ".join(f"{k} {v:.3f}" for k, v in ratios(row[part], base).items() if k != base)
-        print(f"  {part:8} {base} {row[part][base]:8.2f} ms   × {cells}")
-    if "fresh" in row:
-        cells = "   ".join(
-            f"{k}: first step {v['first_s']:.2f} s, peak {v['peak_mb']:.0f} MB "
-            f"(training {v['grown_mb']:.0f})"
-            for k, v in row["fresh"].items()
-        )
-        print(f"  fresh    {cells}", flush=True)
-
-
 def main() -> None:
     """Run the benchmark and write its JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -284,6 +255,7 @@ def main() -> None:
     parser.add_argument("--shape", nargs=4, type=int, action="append", metavar=("N", "T", "F", "U"))
     parser.add_argument("--rounds", type=int, help="turns of each contestant (default: 8)")
     parser.add_argument("--out", type=Path, default=Path("bench_lstm.json"))
+    parser.add_argument("--page", type=Path, help="Markdown page whose table is written anew")
     parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
@@ -306,6 +278,8 @@ def main() -> None:
     result = {"shapes": rows, "geometric_means": means, "cores": len(os.sched_getaffinity(0))}
     args.out.write_text(json.dumps(result, indent=1))
     print(f"\nwritten: {args.out}")
+    if args.page:
+        write_page(result, args.page)
 
 
 if __name__ == "__main__":
