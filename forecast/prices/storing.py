@@ -1,32 +1,45 @@
 """A panel on disk: the prices a run was made with, so that it can be repeated."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from forecast import runs
 from forecast.bounded import read_table
 from forecast.errors import InputError
 from forecast.prices.panel import FIELDS, Panel
 
+#: Tickers that are written at once.
+BLOCK = 250
+
 
 def store_panel(path: Path, panel: Panel) -> None:
     """Write the panel as a long price frame: every session of every ticker, NaN where it has none.
 
-    Rows are sorted by ticker and date. The rest of the panel is in `describe`.
+    Rows are sorted by ticker and date, `BLOCK` tickers to a row group. The rest of the panel is in
+    `describe`.
     """
-    S, U = len(panel.sessions), len(panel.tickers)
-    rows = pd.DataFrame(
-        {
-            "unique_id": np.repeat(panel.tickers, S),
-            "ds": np.tile(panel.sessions, U),
-            **{name: panel.field(name).to_numpy().T.ravel() for name in panel.fields},
-        }
-    )
-    runs.write_frame(path, rows)
+    with runs.written_whole(path) as draft, ExitStack() as stack:
+        writer = None
+        for start in range(0, len(panel.tickers), BLOCK):
+            block = pa.Table.from_pandas(_rows(panel, start), preserve_index=False)
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(draft, block.schema))
+            writer.write_table(block)
+
+
+def _rows(panel: Panel, start: int) -> pd.DataFrame:
+    """The long rows of `BLOCK` tickers."""
+    names, block = panel.tickers[start : start + BLOCK], slice(start, start + BLOCK)
+    fields = {name: panel.field(name).iloc[:, block].to_numpy().T.ravel() for name in panel.fields}
+    ids, days = np.repeat(names, len(panel.sessions)), np.tile(panel.sessions, len(names))
+    return pd.DataFrame({"unique_id": ids, "ds": days, **fields})
 
 
 def describe(panel: Panel) -> dict[str, Any]:

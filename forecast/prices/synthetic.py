@@ -24,7 +24,7 @@ def garch_prices(tickers: int, sessions: int, seed: int, start: str = "2010-01-0
         (1000, 8)
     """
     rng = np.random.default_rng(seed)
-    log_return = _garch_returns(rng.standard_normal((sessions, tickers)))
+    log_return = garch_returns(rng.standard_normal((sessions, tickers)))
     close = rng.uniform(20, 200, tickers) * np.exp(np.cumsum(log_return, axis=0))  # (S, U)
     overnight = 1 + 0.2 * _DAILY_VOLATILITY * rng.standard_normal((sessions, tickers))
     opening = np.vstack([close[:1], close[:-1]]) * overnight
@@ -46,7 +46,7 @@ def garch_prices(tickers: int, sessions: int, seed: int, start: str = "2010-01-0
     return frame.assign(**{name: array.T.ravel() for name, array in columns.items()})
 
 
-def _garch_returns(noise: np.ndarray) -> np.ndarray:
+def garch_returns(noise: np.ndarray) -> np.ndarray:
     """Return log returns (S, U): r_t = σ_t z_t, σ²_t = ω + α r²_{t−1} + β σ²_{t−1}."""
     omega = _DAILY_VOLATILITY**2 * (1 - _ALPHA - _BETA)
     variance = np.full(noise.shape[1], _DAILY_VOLATILITY**2)

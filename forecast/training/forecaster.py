@@ -37,6 +37,8 @@ PROBE_WINDOWS = 32
 PROBE_POOL = 1_000_000
 #: Windows forecast at once.
 FORECAST_BATCH = 256
+#: Origins whose quantiles are in memory at once, where they come in parts.
+PART_ROWS = 50_000
 
 
 class NeuralForecaster(Forecaster):
@@ -202,18 +204,49 @@ class NeuralForecaster(Forecaster):
     ) -> np.ndarray:
         """Return quantiles (N, H, Q) of the log return; all origins in one pass over the series."""
         windows = build_windows(panel, self.settings, self.market_)
+        return self._quantiles(windows, panel.locate(cutoffs), horizons, levels)
+
+    def forecast_parts(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+        rows: int = PART_ROWS,
+        windows: Windows | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield row numbers (n,) of `cutoffs` and their quantiles (n, H, Q), part by part.
+
+        For more origins than memory has room for; sorted by ticker, they cost the least. `windows`
+        are those of the panel, where they have been built before.
+        """
+        windows = windows or build_windows(panel, self.settings, self.market_)
         session, ticker = panel.locate(cutoffs)
-        cover, row, place = windows.covering(ticker, session)
+        for start in range(0, len(cutoffs), rows):
+            part = np.arange(start, min(start + rows, len(cutoffs)))
+            place = (session[part], ticker[part])
+            yield part, self._quantiles(windows, place, horizons, levels)
+
+    def _quantiles(
+        self,
+        windows: Windows,
+        place: tuple[np.ndarray, np.ndarray],
+        horizons: tuple[int, ...],
+        levels: np.ndarray,
+    ) -> np.ndarray:
+        session, ticker = place
+        cover, row, place_in = windows.covering(ticker, session)
         # batches of one size, so that the network is traced once; the last repeats a window
         parts = -(-len(cover) // FORECAST_BATCH)
-        even = np.minimum(np.arange(-(-len(cover) // parts) * parts), len(cover) - 1)
+        size = FORECAST_BATCH if parts > 8 else -(-len(cover) // parts)
+        even = np.minimum(np.arange(parts * size), len(cover) - 1)
         batches = np.split(cover[even], parts)
         each = [self.network_.predict_on_batch(windows.inputs(batch)) for batch in batches]
-        parameters = np.concatenate(each)[row, place]  # (N, K, 4)
+        parameters = np.concatenate(each)[row, place_in]  # (N, K, 4)
         parameters = at_horizons(parameters, self.settings.learned_horizons, horizons)
         scale = windows.scale(ticker, session, horizons).astype(np.float32)
         result = quantiles(parameters.astype(np.float32), levels) * scale[..., None]  # (N, H, Q)
-        result[place < 0] = np.nan
+        result[place_in < 0] = np.nan
         return result
 
     def save(self, path: Any) -> None:

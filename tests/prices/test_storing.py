@@ -38,3 +38,13 @@ def test_a_damaged_file_is_told(make_panel, tmp_path, damage):
         path.unlink()
     with pytest.raises(InputError, match=r"panel.parquet cannot be read: .*; train the run again"):
         load_panel(path, describe(panel))
+
+
+def test_many_tickers_are_stored_in_blocks_and_come_back_bit_for_bit(
+    make_panel, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("forecast.prices.storing.BLOCK", 2)
+    panel = make_panel(tickers=5, sessions=300, holes=9, late=50)
+    store_panel(tmp_path / "panel.parquet", panel)
+    back = load_panel(tmp_path / "panel.parquet", describe(panel))
+    pd.testing.assert_frame_equal(back.frame, panel.frame, check_freq=False)

@@ -4,7 +4,7 @@ from arch.univariate import GARCH, ConstantMean, Normal
 
 from forecast.prices import clean, garch_prices
 from forecast.prices.sessions import sessions_between
-from forecast.prices.synthetic import _garch_returns
+from forecast.prices.synthetic import garch_returns
 
 
 def test_the_same_seed_gives_the_same_prices_and_another_gives_others():
@@ -29,7 +29,7 @@ def test_the_dates_are_sessions_from_the_start_on():
 
 def test_the_returns_are_those_of_the_arch_library():
     noise = np.random.default_rng(0).standard_normal((300, 1))
-    ours = _garch_returns(noise)[:, 0]
+    ours = garch_returns(noise)[:, 0]
     model = ConstantMean(ours, volatility=GARCH(1, 0, 1), distribution=Normal(), rescale=False)
     omega = 0.014**2 * 0.02
     variance = np.empty(300)

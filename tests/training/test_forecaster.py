@@ -257,3 +257,15 @@ def test_an_automatic_learning_rate_is_the_middle_of_what_a_range_test_suggests(
 def test_a_learning_rate_that_is_given_is_the_one_used(fitted):
     assert fitted.lr_ == pytest.approx(SETTINGS.lr)
     assert not hasattr(fitted, "range_test_")
+
+
+def test_forecasts_in_parts_are_those_made_at_once(fitted, panel):
+    cutoffs = make_cutoffs(panel, panel.sessions[520])
+    whole = fitted.forecast(panel, cutoffs, HORIZONS)
+    found = np.full_like(whole, np.inf)
+    sizes = []
+    for rows, quantiles in fitted.forecast_parts(panel, cutoffs, HORIZONS, rows=50):
+        found[rows] = quantiles
+        sizes.append(len(rows))
+    assert max(sizes) == 50
+    np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-7)
