@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from forecast.bounded import check_parquet
 from forecast.errors import InputError
 from forecast.prices.panel import FIELDS, choose_tickers
 from forecast.runs import written_whole
@@ -129,8 +130,11 @@ def _common_fields(files: Mapping[str, list[Path]]) -> tuple[str, ...]:
 def _schema(path: Path) -> dict[str, str]:
     """Column → type of a file, floats and whole numbers of any width alike."""
     try:
+        check_parquet(path)
         schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path} is no Parquet file ({error}): write it again.") from error
     kinds = {}
     for field in schema:
