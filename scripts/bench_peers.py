@@ -32,8 +32,9 @@ from forecast import runs
 from forecast.evaluation.backtest import make_cutoffs, walk_forward
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
-from forecast.jobs.comparing import by_horizon, say_crps, split_of, train_seeds
+from forecast.jobs.comparing import add_split, by_horizon, say_crps, settings_of, train_seeds
 from forecast.jobs.prepare import Prepared, prepare
+from forecast.jobs.skill_page import name_of, publish
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import LEVELS, Forecaster
 from forecast.models.baselines import BASELINES
@@ -209,7 +210,11 @@ def measure(settings: Settings, prepared: Prepared) -> tuple[dict[str, Any], pd.
     backtest = walk_forward({**models, "ewma-t": prior}, panel, cutoffs, horizons)
     table = scores(backtest, panel)
     means, skill = summary(table), skill_table(table, ["lstm"], [*models, "ewma-t"][1:])
+    splits = prepared.splits.dates(panel)
     result = {
+        "benchmark": "peers",
+        "name": f"peers-{name_of(settings.source, splits)}",
+        "splits": splits,
         "source": settings.source,
         "origins": len(cutoffs),
         "crps_1e4": by_horizon(means, "crps", 1e4),
@@ -256,27 +261,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--source", choices=["sp500", "bundled"], default="sp500")
-    parser.add_argument("--validation-start", help="first validation session")
-    parser.add_argument("--test-start", help="first test session")
-    parser.add_argument("--end", help="last session to use")
+    add_split(parser)
     parser.add_argument("--seeds", type=int, default=1, help="networks of ours, averaged")
     parser.add_argument("--json", type=Path, default=Path("peers.json"), help="where to write")
-    arguments = vars(parser.parse_args())
+    parser.add_argument("--page", type=Path, help="page to put the result on")
+    arguments = parser.parse_args()
     if not find_spec("neuralforecast"):
         parser.error('NeuralForecast is not installed; pip install -e ".[bench,peers]"')
     for name in ("tensorflow", "pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|neuralforecast|torch)(\.|$)")
 
-    target = arguments.pop("json")
-    source, seeds = arguments.pop("source"), arguments.pop("seeds")
-    given = {"source": source, "cell": ("lstm",), "seeds": seeds, **split_of(source, **arguments)}
-    settings, terminal = Settings.model_validate(given), Terminal()
+    settings, terminal = settings_of(arguments), Terminal()
     result, skill = measure(settings, prepare(settings, terminal))
     say(result, skill, terminal)
-    runs.write_json(target, result)
-    print(f"written: {target}")
+    runs.write_json(arguments.json, result)
+    print(f"written: {arguments.json}")
+    if arguments.page:
+        publish(result, None, arguments.page)
+        print(f"written: {arguments.page}")
 
 
 if __name__ == "__main__":

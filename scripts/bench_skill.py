@@ -3,31 +3,37 @@
     python scripts/bench_skill.py [--source sp500|bundled] [--seeds 3] [--json skill.json]
 
 One training per seed, no refit: train to 2012, validate 2013 to 2015 (the bundled set: its default
-split). Prints CRPS by horizon, skill of the ensemble against each baseline with Diebold–Mariano
-p-values, coverage of the 90 % band, and what it cost. Writes JSON and the skill plot beside it.
+split), or by `--validation-start, --test-start, --end`. Prints CRPS by horizon, skill of the
+ensemble against each baseline with Diebold–Mariano p-values, coverage of the 90 % band, and what it
+cost. Writes JSON and the skill plot beside it; `--page docs/skill.md` puts them on the page.
 """
 
 import argparse
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from forecast import runs
 from forecast.evaluation.backtest import make_cutoffs, walk_forward
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
 from forecast.jobs.comparing import (
     RIVALS,
+    add_split,
     by_horizon,
     say_crps,
+    settings_of,
     skill_of_best,
-    split_of,
+    told,
     train_seeds,
 )
 from forecast.jobs.prepare import Prepared, prepare
+from forecast.jobs.skill_page import name_of, publish
 from forecast.jobs.terminal import Terminal
 from forecast.models.baselines import BASELINES
 from forecast.plots import plot_skill, save
@@ -53,20 +59,8 @@ def cost(networks: list[NeuralForecaster], prepared: Prepared, horizon: int) -> 
     }
 
 
-def main() -> None:
-    """Train, walk forward, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", choices=["sp500", "bundled"], default="sp500")
-    parser.add_argument("--seeds", type=int, default=3, help="networks in the ensemble")
-    parser.add_argument("--json", type=Path, default=Path("skill.json"), help="where to write")
-    arguments = parser.parse_args()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-    split = split_of(arguments.source)
-    settings = Settings.model_validate(
-        {"source": arguments.source, "cell": ("lstm",), "seeds": arguments.seeds, **split}
-    )
-    terminal = Terminal()
+def measure(settings: Settings, terminal: Terminal) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Train, walk forward and score; the result for the JSON file and the skill table."""
     prepared = prepare(settings, terminal)
     networks = train_seeds(settings, prepared)
     rivals = {name: BASELINES[name]().fit(prepared.panel, prepared.until) for name in RIVALS}
@@ -77,19 +71,47 @@ def main() -> None:
         walk_forward(models, prepared.panel, cutoffs, settings.scored_horizons), prepared.panel
     )
     means, skill = summary(table), skill_table(table, ["lstm"], RIVALS)
+    splits = prepared.splits.dates(prepared.panel)
     result = {
-        "source": arguments.source,
+        "benchmark": "skill",
+        "name": name_of(settings.source, splits),
+        "source": settings.source,
+        "splits": splits,
+        "tickers": len(prepared.panel.tickers),
+        "horizon": settings.horizon,
         "origins": len(cutoffs),
         "crps_1e4": by_horizon(means, "crps", 1e4),
         "coverage_90": by_horizon(means, "coverage_90"),
         "skill": json.loads(skill.to_json(orient="records")),
         "skill_of_best": skill_of_best(means, "lstm"),
         "cost": cost(networks, prepared, settings.horizon),
+        "cores": len(os.sched_getaffinity(0)),
     }
+    return result, skill
+
+
+def main() -> None:
+    """Parse, measure, print, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_split(parser)
+    parser.add_argument("--seeds", type=int, default=3, help="networks in the ensemble")
+    parser.add_argument("--json", type=Path, default=Path("skill.json"), help="where to write")
+    parser.add_argument("--page", type=Path, help="page to put the result on")
+    arguments = parser.parse_args()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+    settings, terminal = settings_of(arguments), Terminal()
+    result, skill = measure(settings, terminal)
     _say(result, skill, terminal)
-    arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    save(plot_skill(skill), arguments.json.with_suffix(".png"))
-    print(f"written: {arguments.json} and {arguments.json.with_suffix('.png')}")
+    figure = arguments.json.with_suffix(".png")
+    runs.write_json(arguments.json, result)
+    save(plot_skill(skill), figure)
+    print(f"written: {arguments.json} and {figure}")
+    if arguments.page:
+        publish({**result, "arguments": told(arguments)}, figure, arguments.page)
+        print(f"written: {arguments.page}")
 
 
 def _say(result: dict[str, Any], skill: pd.DataFrame, terminal: Terminal) -> None:

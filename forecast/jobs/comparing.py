@@ -1,5 +1,6 @@
 """What the benchmarks share: rivals, splits, one network per seed, scores by horizon."""
 
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
 import pandas as pd
@@ -15,10 +16,33 @@ RIVALS = ("history-250", "history-1000", "ewma-t", "garch-t", "gjr")
 SPLIT = {"validation_start": "2013-01-01", "test_start": "2016-01-01"}
 
 
-def split_of(source: str, **given: str | None) -> dict[str, str]:
-    """Borders of a benchmark: those that are given, else those of the 20-stock set, else none."""
-    standard = SPLIT if source == "sp500" else {}
-    return standard | {name: day for name, day in given.items() if day is not None}
+#: What a benchmark can be asked to score, with the flag's help.
+ASKED = {
+    "validation_start": "first validation session",
+    "test_start": "first test session",
+    "end": "last session to use",
+}
+
+
+def add_split(parser: ArgumentParser) -> None:
+    """Let a benchmark take a source and the borders of its parts."""
+    parser.add_argument("--source", choices=["sp500", "bundled"], default="sp500")
+    for name, meaning in ASKED.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="DAY", help=meaning)
+
+
+def settings_of(arguments: Namespace) -> Settings:
+    """Settings of a benchmark: borders that are given, else those of the source."""
+    standard = SPLIT if arguments.source == "sp500" else {}
+    given = {name: day for name in ASKED if (day := getattr(arguments, name)) is not None}
+    rest = {"source": arguments.source, "cell": ("lstm",), "seeds": arguments.seeds}
+    return Settings.model_validate({**rest, **standard, **given})
+
+
+def told(arguments: Namespace) -> str:
+    """Return the flags that say what was scored, as one types them."""
+    flags = {name: getattr(arguments, name) for name in ("source", *ASKED, "seeds")}
+    return " ".join(f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None)
 
 
 def train_seeds(settings: Settings, prepared: Prepared) -> list[NeuralForecaster]:
