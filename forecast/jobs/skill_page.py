@@ -64,12 +64,14 @@ def _overview(results: Iterable[dict[str, Any]]) -> str:
                 f"[{result['name']}](#{result['name']})",
                 f"{test['first']} to {test['last']}",
                 f"{result['origins']:,}",
-                " / ".join(f"{each:+.2f}" for each in result["skill_of_best"].values()),
+                " / ".join(f"{each:+.2f}" for each in _ascending(result["skill_of_best"])),
                 *against.values(),
-                " / ".join(f"{100 * each:.1f}" for each in result["coverage_90"]["lstm"].values()),
+                " / ".join(
+                    f"{100 * each:.1f}" for each in _ascending(result["coverage_90"]["lstm"])
+                ),
             )
         )
-    horizons = " / ".join(next(iter(results))["skill_of_best"])
+    horizons = " / ".join(sorted(next(iter(results))["skill_of_best"], key=int))
     ahead = f"% at {horizons} sessions"
     return table(
         ("", "scored", "origins", f"skill against the best, {ahead}", "against ewma-t (p)",
@@ -79,7 +81,8 @@ def _overview(results: Iterable[dict[str, Any]]) -> str:
 
 
 def _skills(result: dict[str, Any], baseline: str) -> str:
-    rows = [row for row in result["skill"] if row["baseline"] == baseline]
+    of = [row for row in result["skill"] if row["baseline"] == baseline]
+    rows = sorted(of, key=lambda row: row["h"])
     return " / ".join(f"{100 * row['crps_skill']:+.2f} ({row['p_value']:.3f})" for row in rows)
 
 
@@ -117,14 +120,19 @@ def _crps(result: dict[str, Any]) -> str:
     rows = [
         (
             name,
-            *(f"{each:.2f}" for each in crps[name].values()),
-            *(f"{100 * each:.1f}" for each in coverage[name].values()),
+            *(f"{each:.2f}" for each in _ascending(crps[name])),
+            *(f"{100 * each:.1f}" for each in _ascending(coverage[name])),
         )
-        for name in crps
+        for name in sorted(crps, key=lambda name: (name != "lstm", name))
     ]
-    horizons = list(next(iter(crps.values())))
+    horizons = sorted(next(iter(crps.values())), key=int)
     titles = [f"CRPS {h} (1e-4 log return)" for h in horizons]
     return table(("", *titles, *(f"90 % covers {h} (%)" for h in horizons)), rows)
+
+
+def _ascending(by_horizon: dict[str, float]) -> list[float]:
+    """Values by horizon, the nearest first; JSON files sort 20 before 5."""
+    return [by_horizon[h] for h in sorted(by_horizon, key=int)]
 
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
