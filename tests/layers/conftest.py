@@ -143,3 +143,49 @@ def fused_runs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(fused, "lstm", recorded)
     return runs
+
+
+#: Rows, steps, features and units of the model that monitors look at.
+ROWS, STEPS, FEATURES, UNITS = 16, 6, 4, 5
+
+
+@pytest.fixture(scope="session")
+def make_weights() -> Callable[..., list[np.ndarray]]:
+    """Return a function that draws weights for a model."""
+
+    def make(model: keras.Model) -> list[np.ndarray]:
+        rng = np.random.default_rng(0)
+        return [rng.normal(0, 0.5, w.shape) for w in model.get_weights()]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_model(make_weights) -> Callable[..., tuple[keras.Model, Any]]:
+    """Return a function that makes a model with a loss on every output h and the last c."""
+
+    def make(lstm: Any = LSTM, **options: Any) -> tuple[keras.Model, Any]:
+        inputs = keras.Input((STEPS, FEATURES)), keras.Input((STEPS,), dtype="bool")
+        layer = lstm(UNITS, return_sequences=True, return_state=True, name="memory", **options)
+        h, _, c_last = layer(inputs[0], mask=inputs[1])
+        h = keras.ops.reshape(h, (-1, STEPS * UNITS))  # drops the mask: the loss is on all steps
+        shown = keras.layers.Dense(2, name="head")(keras.layers.Concatenate()([h, c_last]))
+        model = keras.Model(inputs, shown)
+        model.set_weights(make_weights(model))
+        model.compile(keras.optimizers.SGD(1.0), "mse")
+        return model, layer
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def batch() -> Callable[..., tuple[list[np.ndarray], np.ndarray]]:
+    """Return a function that draws inputs (N, T, F) with their mask (N, T), and targets (N, 2)."""
+
+    def draw(masked: bool = True, rows: int = ROWS) -> tuple[list[np.ndarray], np.ndarray]:
+        rng = np.random.default_rng(1)
+        x = rng.normal(0, 2, size=(rows, STEPS, FEATURES)).astype("float32")
+        live = rng.random((rows, STEPS)) < 0.7 if masked else np.ones((rows, STEPS), bool)
+        return [x, live], rng.normal(size=(rows, 2)).astype("float32")
+
+    return draw
