@@ -111,7 +111,8 @@ def training_kinds(events: list[Event]) -> Iterator[tuple[str, int, float]]:
     manifest = next(k for k, e in enumerate(events) if e.path.endswith("partial/manifest.json"))
     for before, after in zip([start, *saved], saved, strict=False):
         yield _epoch_kind(events, before, after), before, _gap(events, before)
-    yield from (("saving an epoch", k, 0.0) for k, e in enumerate(events) if _is_epoch(e))
+    saving = (k for k in range(saved[-1] + 1) if _is_epoch(events[k]))
+    yield from (("saving an epoch", k, 0.0) for k in saving)
     yield "walking forward", manifest, _gap(events, manifest)
     yield from (("writing the run", k, 0.0) for k in range(saved[-1] + 1, renamed))
     yield from (("finishing the run", k, 0.0) for k in range(renamed, len(events)))
@@ -147,14 +148,13 @@ def _gap(events: list[Event], k: int) -> float:
 
 def kill_once(folder: Path, moment: Moment, whole: Whole) -> str:
     """Kill a command at a moment, go on, compare; return what is wrong, or nothing."""
-    if moment.command == WALK:
-        kept = shutil.ignore_patterns("backtest")
-        shutil.copytree(whole.run, folder / "runs" / NAME, ignore=kept)
-    plan = {"event": moment.event, "delay_s": moment.delay_s}
-    if (done := call(folder, moment.command, plan)).returncode != -signal.SIGKILL:
-        return f"was not killed: {_last(done)}"
+    delay_s = moment.delay_s
+    while not killed(folder, moment, delay_s, whole):
+        if delay_s == 0:
+            return "was not killed"
+        delay_s = delay_s / 4 if delay_s > 1 else 0  # it was faster than the one undisturbed
     final = folder / "runs" / NAME
-    if moment.command == TRAIN and final.exists() and not compare_runs(whole.run, final)[0]:
+    if moment.command == TRAIN and final.exists() and compare_runs(whole.run, final)[1]:
         return "a run that is not whole has its final name"
     fault = go_on(folder, moment)
     if not fault:
@@ -162,9 +162,22 @@ def kill_once(folder: Path, moment: Moment, whole: Whole) -> str:
         if moment.command == WALK:
             pairs.append((whole.run / WALK_FOLDER, final / WALK_FOLDER))
         other = [str(each) for pair in pairs for each in compare_runs(*pair)[1]]
-        fault = "; ".join([*other, *leftovers(folder / "runs")])
+        told = [*other, *leftovers(folder / "runs")]
+        if moment.command == TRAIN and (folder / "runs/latest").resolve() != final.resolve():
+            told.append("latest does not point at the run")
+        fault = "; ".join(told)
         shutil.rmtree(folder)
     return fault
+
+
+def killed(folder: Path, moment: Moment, delay_s: float, whole: Whole) -> bool:
+    """Start a command in an empty folder (a walk: with its run); return whether it was killed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if moment.command == WALK:
+        kept = shutil.ignore_patterns("backtest")
+        shutil.copytree(whole.run, folder / "runs" / NAME, ignore=kept)
+    done = call(folder, moment.command, {"event": moment.event, "delay_s": delay_s})
+    return done.returncode == -signal.SIGKILL
 
 
 def go_on(folder: Path, moment: Moment) -> str:
@@ -182,12 +195,8 @@ def go_on(folder: Path, moment: Moment) -> str:
 
 def leftovers(runs_dir: Path) -> list[str]:
     """What should not lie in a folder of runs that are whole."""
-    left = [*runs_dir.glob(".*"), *runs_dir.rglob(".lock"), *runs_dir.rglob(CHECKPOINT)]
-    left += [*runs_dir.rglob("*.part"), *runs_dir.rglob(".*pid*")]
-    told = [f"{path.relative_to(runs_dir)} was left behind" for path in left]
-    if (runs_dir / "latest").resolve() != (runs_dir / NAME).resolve() and not told:
-        told.append("latest does not point at the run")
-    return told
+    left = [*runs_dir.rglob(".*"), *runs_dir.rglob(CHECKPOINT)]
+    return [f"{path.relative_to(runs_dir)} was left behind" for path in left]
 
 
 def call(
