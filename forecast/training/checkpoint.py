@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,6 +56,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.key, self.parts, self.say = folder, key, parts, say
         self._told = False
+        self._costs: list[tuple[int, float]] = []  # bytes and seconds of each
         self._state = self._newest()
         about = self._state.get("about", {})
         self.epochs_done: int = about.get("epochs_done", 0)
@@ -79,6 +81,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Save the epoch; a disk that is full is told once, and the training goes on."""
+        began = time.perf_counter()
         last = self.model.stop_training or epoch + 1 == self.params["epochs"]
         state: dict[str, dict[str, Any]] = {
             "about": {"key": self.key, "epochs_done": epoch + 1, "finished": bool(last)},
@@ -87,13 +90,21 @@ class Checkpoint(keras.callbacks.Callback):
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            runs.write_atomic(self.folder / f"epoch-{epoch + 1:05d}.state", pack(state))
+            content = pack(state)
+            runs.write_atomic(self.folder / f"epoch-{epoch + 1:05d}.state", content)
             for path in self._paths()[:-2]:
                 path.unlink()
+            self._costs.append((len(content), time.perf_counter() - began))
         except OSError as error:
             if not self._told:
                 self.say(f"  epoch {epoch + 1} cannot be saved: {error.strerror}; training goes on")
             self._told = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Say what saving cost."""
+        if self._costs:
+            size, seconds = np.median(self._costs, axis=0)
+            self.say(f"  every epoch was saved: {size / 1e3:.0f} kB in {1e3 * seconds:.1f} ms each")
 
     def _paths(self) -> list[Path]:
         """The checkpoints, the oldest first."""

@@ -135,7 +135,8 @@ class NeuralForecaster(Forecaster):
             callbacks.append(self.report)
         done, epochs = 0, settings.epochs
         if self.checkpoint:
-            saved = Checkpoint(self.checkpoint, self._key(windows, train, validation), parts)
+            say = self.report.say if self.report else print
+            saved = Checkpoint(self.checkpoint, self._key(windows, train, validation), parts, say)
             callbacks.append(saved)
             done, epochs = saved.epochs_done, saved.epochs_done if saved.finished else epochs
             batches.go_to(done)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 
 import numpy as np
@@ -74,6 +75,16 @@ def test_two_checkpoints_are_kept_and_nothing_half_written_beside_them(whole):
         "epoch-00004.state",
     ]
     assert len(list(kept.iterdir())) == 4
+
+
+def test_what_a_checkpoint_costs_is_said_at_the_end(panel, tmp_path):
+    said = []
+    fit(panel, tmp_path, ProgressReport(lambda state: None, said.append), epochs=2)
+    size = round((tmp_path / "epoch-00002.state").stat().st_size / 1e3)
+    told = [line for line in said if "every epoch was saved" in line]
+    assert len(told) == 1
+    assert re.search(r": (\d+) kB in \d+\.\d ms each$", told[0])
+    assert int(told[0].split()[4]) == pytest.approx(size, abs=1)
 
 
 @pytest.mark.parametrize("damage", ["cut short", "emptied", "a bit flipped"])
