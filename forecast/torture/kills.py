@@ -32,6 +32,8 @@ RESUME = ("train.py", "--resume", NAME)
 REFIT_EVERY = "45"
 WALK = ("evaluate.py", NAME, "--refit-every", REFIT_EVERY)
 WALK_FOLDER = f"backtest/refit{REFIT_EVERY}-step1-embargo0-expanding"
+#: With so few kills, of the kinds of a training alone, no walk is made.
+WITHOUT_WALK = 4
 #: Seconds between two events that mean that something is computed.
 BUSY_S = 0.5
 #: Seconds after which a command counts as hanging.
@@ -68,7 +70,8 @@ def run(count: int, seed: int, report: Report) -> Counts:
     faults, by = [], Counter[str]()
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
         report("a run and a walk that nothing disturbs, to compare with")
-        whole = undisturbed(Path(name) / "whole")
+        commands = (TRAIN, WALK) if count > WITHOUT_WALK else (TRAIN,)
+        whole = undisturbed(Path(name) / "whole", commands)
         for number in range(count):
             kind = list(whole.moments)[number % len(whole.moments)]
             moment = draw(kind, whole, rng)
@@ -89,10 +92,11 @@ def draw(kind: str, whole: Whole, rng: np.random.Generator) -> Moment:
     return Moment(kind, command, event, float(rng.uniform(0, gap)))
 
 
-def undisturbed(folder: Path) -> Whole:
-    """Train and walk in `folder`, noting every moment."""
+def undisturbed(folder: Path, commands: tuple[tuple[str, ...], ...]) -> Whole:
+    """Train, and walk if asked to, in `folder`, noting every moment."""
     moments: dict[str, list[tuple[tuple[str, ...], int, float]]] = {}
-    for command, kinds in ((TRAIN, training_kinds), (WALK, walk_kinds)):
+    for command in commands:
+        kinds = training_kinds if command == TRAIN else walk_kinds
         place = folder / f"{command[0]}.json"
         done = call(folder, command, {"note": str(place)})
         if done.returncode:
