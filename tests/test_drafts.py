@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forecast import runs
-from forecast.drafts import CHECKPOINT, START, find_stopped, new_run, resume_command
+from forecast.drafts import CHECKPOINT, START, find_stopped, new_run, resume_command, rewritten
 from forecast.errors import InputError
 from forecast.locks import LOCK, alone_in
 
@@ -183,19 +184,60 @@ def test_the_command_that_goes_on_can_be_pasted_into_a_shell():
     assert resume_command(Path("my runs"), "a").endswith(" --runs-dir 'my runs'")
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
-def test_a_full_disk_is_told_with_the_way_to_go_on(tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        *((errno.ENOSPC, "make room"), (errno.EDQUOT, "make room")),
+        *((errno.EROFS, "make it writable"), (errno.EACCES, "make it writable")),
+    ],
+)
+def test_a_full_disk_is_told_with_the_way_to_go_on(tmp_path, number, remedy):
     def full(counts):
         stop(tmp_path, failure=OSError(number, os.strerror(number)), counts=counts)
 
     with pytest.raises(
-        InputError, match=rf"cannot be written: {os.strerror(number)}; make room, or choose"
+        InputError, match=rf"cannot be written: {os.strerror(number)}; {remedy}, or choose"
     ):
         full(())
     assert everything(tmp_path) == []
-    with pytest.raises(InputError, match=r"; make room, then go on with: forecast train --resume"):
+    with pytest.raises(InputError, match=f"; {remedy}, then go on with: forecast train --resume"):
         full((3,))
     assert everything(tmp_path) == [".cut.partial"]
+
+
+def test_a_folder_that_is_removed_while_a_training_runs_is_told(tmp_path):
+    def removed():
+        with new_run(tmp_path, "a") as folder:
+            shutil.rmtree(folder)
+            (folder / "b.txt").write_text("b")
+
+    with pytest.raises(InputError, match=r"a\.partial was removed while the training ran"):
+        removed()
+    assert everything(tmp_path) == []
+
+
+def test_a_folder_is_rewritten_whole_or_not_at_all(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / ".99.b.txt").write_text("of a process that was killed")
+
+    def rewrite(failure=None):
+        with rewritten(tmp_path) as draft:
+            (draft / "plots").mkdir()
+            for name in ("a.txt", "plots/c.txt"):
+                (draft / name).write_text("new")
+            assert (tmp_path / "a.txt").read_text() == "old"
+            if failure:
+                raise failure
+
+    for failure in (KeyboardInterrupt(), RuntimeError(), OSError(errno.ENOENT, "")):
+        with pytest.raises(type(failure)):
+            rewrite(failure)
+        assert everything(tmp_path) == ["a.txt"]
+    with pytest.raises(InputError, match="cannot be written: No space left on device; make room"):
+        rewrite(OSError(errno.ENOSPC, ""))
+    rewrite()
+    assert everything(tmp_path) == ["a.txt", "plots"]
+    assert (tmp_path / "a.txt").read_text() == "new"
 
 
 def test_a_name_that_a_living_process_is_writing_is_refused_with_its_number(tmp_path):
