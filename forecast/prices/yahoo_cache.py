@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from forecast.bounded import read_table
+from forecast.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,16 @@ class Cached:
 
 def cache_folder() -> Path:
     """Return $FORECAST_CACHE_DIR, or forecast/yahoo in the user's folder for caches."""
-    own = os.environ.get("FORECAST_CACHE_DIR")
-    shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(shared) / "forecast" / "yahoo"
+    if own := os.environ.get("FORECAST_CACHE_DIR"):
+        return Path(own)
+    try:
+        shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # a user without a home
+        raise InputError(
+            "There is no home folder to keep downloaded prices in: name one in the environment "
+            "variable FORECAST_CACHE_DIR."
+        ) from None
+    return Path(shared) / "forecast" / "yahoo"
 
 
 def load_cached(folder: Path, ticker: str) -> Cached | None:

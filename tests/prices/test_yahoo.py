@@ -1,11 +1,8 @@
 """The real yfinance against a loopback server that speaks Yahoo's chart, cookie and crumb."""
 
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +12,6 @@ from forecast.errors import InputError
 from forecast.prices import clean
 from forecast.prices.fetching import fetch, read_yahoo
 from forecast.prices.yahoo import check_tickers
-from forecast.prices.yahoo_cache import cache_folder, load_cached
 from forecast.settings import PriceSettings
 
 START = date(2024, 1, 2)
@@ -166,137 +162,55 @@ def test_an_end_before_the_usual_beginning_asks_for_a_start():
         read_yahoo(early)
 
 
-def test_what_the_cache_has_is_not_asked_for_again(yahoo, connection):
-    fetch(["AAPL"], START, None, connection, NOW)
-    asked = len(yahoo.paths)
-    found, outcomes = fetch(["AAPL"], date(2024, 2, 1), None, connection, NOW)
-    assert len(yahoo.paths) == asked
-    assert outcomes[0].status == "cached"
-    assert len(found["AAPL"].rows) == 124
+def repeated(bars, hit):
+    return pd.concat([bars, bars.iloc[[20]]])
 
 
-def test_a_refresh_asks_for_the_new_days_and_equals_a_download_of_all(yahoo, connection, tmp_path):
-    fetch(["AAPL"], START, None, connection, EARLIER)
-    yahoo.periods.clear()
-    found, outcomes = fetch(["AAPL"], START, None, connection, NOW)
-    assert outcomes[0].status == "fetched"
-    assert min(first for first, _ in yahoo.periods) > "2024-05-20"
-    whole, _ = fetch(["AAPL"], START, None, replace(connection, folder=tmp_path / "new"), NOW)
-    pd.testing.assert_frame_equal(found["AAPL"].rows, whole["AAPL"].rows)
-    assert found["AAPL"].sha256 == whole["AAPL"].sha256
+def contradicted(bars, hit):
+    other = bars.iloc[[20]].assign(close=lambda row: row["close"] * 1.01, adj_close=1.0)
+    return pd.concat([bars, other])
 
 
-def test_a_dividend_that_rescales_the_history_is_detected_and_said(yahoo, connection):
-    fetch(["AAPL"], START, None, connection, EARLIER)
-    yahoo.behaviour["AAPL"] = lambda bars, hit: bars.assign(adj_close=bars["adj_close"] * 0.995)
-    read = read_yahoo(settings("AAPL"), connection, NOW)
-    assert "restated its history: adjusted closes ×0.995, returns unchanged" in str(read.report[0])
-    again, _ = fetch(["AAPL"], START, None, connection, NOW)
-    np.testing.assert_allclose(again["AAPL"].rows.eval("adj_close / close"), 0.995)
+def split_and_dividend(bars, hit):
+    """A 4:1 split, which Yahoo's closes are adjusted for, and a dividend, which they are not."""
+    before = bars["ds"] < "2024-03-01"
+    prices = ["open", "high", "low", "close", "adj_close"]
+    bars = bars.assign(**{name: bars[name] / 4 for name in prices})
+    return bars.assign(adj_close=bars["adj_close"] * np.where(before, 0.98, 1.0))
 
 
-def test_returns_that_change_after_the_fact_are_detected_and_said(yahoo, connection):
-    fetch(["AAPL"], START, None, connection, EARLIER)
-
-    def rewritten(bars, hit):
-        return bars.assign(adj_close=bars["adj_close"].mask(bars["ds"] == "2024-06-12", 99.0))
-
-    yahoo.behaviour["AAPL"] = rewritten
-    read = read_yahoo(settings("AAPL"), connection, NOW)
-    assert "returns changed on 2 days from 2024-06-12" in str(read.report[0])
+def panel_of(read):
+    return clean(read.rows, source="yahoo", sha256=read.sha256, calendar=read.calendar)
 
 
-def test_a_damaged_cache_is_downloaded_anew(yahoo, connection):
-    fetch(["AAPL"], START, None, connection, NOW)
-    (path,) = connection.folder.glob("*.parquet")
-    path.write_bytes(path.read_bytes()[:-100])
-    assert load_cached(connection.folder, "AAPL") is None
-    _, outcomes = fetch(["AAPL"], START, None, connection, NOW)
-    assert outcomes[0].status == "fetched"
-    assert load_cached(connection.folder, "AAPL") is not None
+@pytest.mark.parametrize("twice", [repeated, contradicted])
+def test_a_day_that_comes_twice_counts_once(yahoo, connection, twice):
+    plain = read_yahoo(settings("AAPL"), connection, NOW).rows["AAPL"]
+    yahoo.behaviour["AAPL"] = twice
+    again = replace(connection, folder=connection.folder / "again")
+    panel, _ = panel_of(read_yahoo(settings("AAPL"), again, NOW))
+    # yfinance keeps the first of them and does not tell
+    np.testing.assert_array_equal(panel.field("close")["AAPL"], plain["close"])
 
 
-def test_a_cache_whose_numbers_were_changed_is_downloaded_anew(yahoo, connection):
-    found, _ = fetch(["AAPL"], START, None, connection, NOW)
-    (path,) = connection.folder.glob("*.parquet")
-    rows = pd.read_parquet(path)
-    rows.iloc[5, 3] *= 1.001
-    rows.to_parquet(path)
-    again, outcomes = fetch(["AAPL"], START, None, connection, NOW)
-    assert outcomes[0].status == "fetched"
-    assert again["AAPL"].sha256 == found["AAPL"].sha256
+def test_rows_that_come_newest_first_are_sorted_and_said(yahoo, connection):
+    plain, _ = panel_of(read_yahoo(settings("MSFT"), connection, NOW))
+    yahoo.behaviour["AAPL"] = lambda bars, hit: bars[::-1]
+    panel, repairs = panel_of(read_yahoo(settings("AAPL"), connection, NOW))
+    assert panel.sessions.equals(plain.sessions)
+    assert [each.kind for each in repairs] in (["sorted"], [])  # yfinance may sort them itself
 
 
-def test_a_cache_that_cannot_be_written_is_said(yahoo, connection, tmp_path):
-    (tmp_path / "file").write_text("")
-    blocked = replace(connection, folder=tmp_path / "file" / "cache")
-    found, outcomes = fetch(["AAPL"], START, None, blocked, NOW)
-    assert len(found["AAPL"].rows) == 124
-    assert "cannot be written" in outcomes[0].detail
-
-
-def test_a_failure_falls_back_to_the_cache_and_says_why(yahoo, connection):
-    fetch(["AAPL"], START, None, connection, EARLIER)
-    yahoo.behaviour["AAPL"] = rate_limited
-    read = read_yahoo(settings("AAPL"), connection, NOW)
-    assert len(read.rows["AAPL"]) == 115
-    assert "as fetched on 2024-06-15 12:00 UTC, because Yahoo refuses" in str(read.report[0])
+def test_a_split_and_a_dividend_are_no_steps(yahoo, connection):
+    yahoo.behaviour["AAPL"] = split_and_dividend
+    panel, repairs = panel_of(read_yahoo(settings("AAPL"), connection, NOW))
+    assert repairs == []
+    ratio = (panel.field("adj_close") / panel.field("close"))["AAPL"]
+    np.testing.assert_allclose(ratio[:"2024-02-29"], 0.98, rtol=1e-6)
+    np.testing.assert_allclose(ratio["2024-03-01":], 1.0, rtol=1e-6)
 
 
 def test_different_calendars_are_not_mixed(yahoo, connection):
     yahoo.meta["BTC-USD"] = {"exchangeName": "CCC"}
     with pytest.raises(InputError, match=r"different calendars \(AAPL XNYS, BTC-USD 24/7\)"):
         read_yahoo(settings("AAPL", "BTC-USD"), connection, NOW)
-
-
-OFFLINE = """
-from datetime import date
-from forecast.errors import InputError
-from forecast.prices import load_prices
-from forecast.settings import PriceSettings
-settings = PriceSettings(source="yahoo", tickers=("AAPL",), start=date(2024, 1, 2))
-try:
-    panel, repairs = load_prices(settings)
-    print(panel.frame.shape, *repairs)
-except InputError as error:
-    print("InputError", error)
-"""
-
-
-def run_offline(cache: Path) -> str:
-    """A process of its own, whose every way out leads to a closed port."""
-    root = Path(__file__).parents[2]
-    environment = {
-        "PYTHONPATH": str(root),
-        "FORECAST_CACHE_DIR": str(cache),
-        "HOME": str(cache),
-        **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9"),
-    }
-    command = [sys.executable, "-c", OFFLINE]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stderr == ""
-    return done.stdout
-
-
-def test_offline_without_a_cache_names_the_bundled_prices(tmp_path):
-    printed = run_offline(tmp_path)
-    assert printed.startswith(
-        "InputError No prices from Yahoo and none cached (AAPL: no connection"
-    )
-    assert "--source bundled" in printed
-
-
-def test_offline_with_a_cache_the_cached_prices_are_used(yahoo, connection):
-    fetch(["AAPL"], START, None, connection, NOW)
-    printed = run_offline(connection.folder)
-    assert printed.startswith("(124, 6) AAPL: prices: as fetched on 2024-06-29 12:00 UTC, because")
-
-
-def test_the_cache_is_in_the_folder_that_the_environment_names(monkeypatch, tmp_path):
-    monkeypatch.setenv("FORECAST_CACHE_DIR", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("FORECAST_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "forecast" / "yahoo"
