@@ -1,12 +1,17 @@
 """Files that would fill the memory are refused before they are read."""
 
 import gzip
+import tempfile
 import tracemalloc
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from forecast import bounded
@@ -146,3 +151,15 @@ def test_what_the_project_writes_is_read_back(tmp_path):
     frame = frame.assign(x=[1.5, np.nan], n=[1, 2], m=pd.Categorical(["a", "b"]), b=[True, False])
     frame.to_parquet(tmp_path / "a.parquet")
     pd.testing.assert_frame_equal(read_table(tmp_path / "a.parquet"), frame)
+
+
+SIGNS = "ab1:-[]{}&*!|>'\"#%@? \n\t,.~"
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(alphabet=SIGNS, max_size=80)))
+def test_any_yaml_is_read_or_told(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.yaml"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with suppress(InputError):
+            read_yaml(path)

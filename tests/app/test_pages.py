@@ -97,3 +97,10 @@ def test_a_ticker_is_forecast_when_the_button_is_pressed(show, monkeypatch):
     assert asked == [("second", "S01")]
     assert page.dataframe[0].value["unique_id"].tolist() == ["S01"]
     assert "a remark" in [text.value for text in page.caption]
+
+
+def test_markdown_in_the_name_of_a_run_is_text(show, tmp_path):
+    (tmp_path / ".![x](http:a).partial" / "checkpoint").mkdir(parents=True)
+    page = show("training_page", tmp_path)
+    assert page.subheader[0].value == "!\\[x\\](http:a)"
+    assert "\\[x\\]" in page.info[0].value
