@@ -66,6 +66,10 @@ def _in_disguise(config: dict[str, Any], weights: h5py.File) -> None:
     _layers(config)[2] |= {"module": "subprocess", "class_name": "Popen"}
 
 
+def _renamed(config: dict[str, Any], weights: h5py.File) -> None:
+    _layers(config)[2] |= {"registered_name": "evil>LSTM"}
+
+
 def _another_file(config: dict[str, Any], weights: h5py.File) -> None:
     table = {"max_tokens": 9, "vocabulary": "/etc/passwd"}
     _layers(config)[-2] |= {"class_name": "TextVectorization", "config": table}
@@ -112,6 +116,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a Lambda inside a layer": (_inner, "keras.layers.Lambda (None), which is no part"),
     "a foreign module": (_foreign, "os.system (os>system), which is no part"),
     "a foreign module in disguise": (_in_disguise, "subprocess.Popen (forecast>LSTM), which is no"),
+    "a layer registered by another": (_renamed, "lstm.LSTM (evil>LSTM), which is no part"),
     "a layer that reads files": (_another_file, "keras.layers.TextVectorization (None), which"),
     "units for the whole memory": (_units, "has units of 1,000,000,000, more than 4,096"),
     "deep nesting": (_nested, "nested too deeply"),
