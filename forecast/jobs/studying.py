@@ -62,6 +62,8 @@ def run_study(
     write_result(study, how, frame, findings, folder)
     terminal.data(**{study.name: {**summary(study, how, findings), "folder": folder}})
     tell(study, findings, terminal)
+    if how.quick:
+        terminal.line("  small sizes show how it goes; what they do not confirm a full run may")
     if todo:
         terminal.line(f"  {seconds:.0f} s")
     if how.page:

@@ -69,7 +69,7 @@ class LSTM(keras.layers.LSTM):
         A training function that was already built does not know of it: attach before the first
         `fit`, or call ``model.make_train_function(force=True)`` after attaching and detaching.
         Raises TypeError for what is no monitor, and ValueError when the options of the layer rule
-        the fused loop out.
+        the fused loop out, or when another layer has this monitor.
         """
         if not isinstance(monitor, Monitor):
             raise TypeError(
@@ -83,11 +83,17 @@ class LSTM(keras.layers.LSTM):
                 "its default, or use forecast.telemetry.probe.StateProbe, which works for every "
                 "recurrent layer."
             )
+        monitor.hold(self)
         self._monitor = monitor
 
     def detach(self) -> None:
         """Let the attached monitor, if any, go."""
         self.__dict__.pop("_monitor", None)
+
+    @property
+    def monitor(self) -> Monitor | None:
+        """The attached monitor."""
+        return self._monitor
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         """Create the weights for inputs ``(N, T, F)``."""

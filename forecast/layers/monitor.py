@@ -1,6 +1,8 @@
 """What a training step shows of one LSTM layer: its gates, and the gradients on their way back."""
 
+import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -40,12 +42,14 @@ class Monitor:
     `forecast.telemetry.sampling.SampledSteps` lets it look at one step in so many; the others then
     cost nothing. With ``tensors=True`` it also keeps the gates, states and gradients themselves, by
     name, ``(N, T, U)`` or ``(N, T, 4U)``. It cannot look into a model compiled with
-    ``jit_compile=True``, where sizes may not change.
+    ``jit_compile=True``, where sizes may not change. A monitor reads one layer: two would write
+    over each other's steps.
     """
 
     def __init__(self, *, tensors: bool = False) -> None:
         self.tensors = tensors
         self.watching = True
+        self._layer: weakref.ref[Any] | None = None
         self._seen = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._kept = {
             "forward": {name: _variable(2) for name in FORWARD_SUMS} | {"live": _variable(1)},
@@ -53,6 +57,17 @@ class Monitor:
             "forward raw": {name: _variable(3) for name in ("gates", "h", "c") if tensors},
             "backward raw": {name: _variable(3) for name in BACKWARD_SUMS if tensors},
         }
+
+    def hold(self, layer: Any) -> None:
+        """Belong to `layer`; raises ValueError while another one has this monitor."""
+        other = self._layer() if self._layer else None
+        if other is not None and other is not layer and other.monitor is self:
+            raise ValueError(
+                f"The monitor given to layer {layer.name!r} is attached to layer {other.name!r}. "
+                "Expected one of its own, because two layers would write over each other's "
+                f"readings: pass another forecast.layers.Monitor(), or detach {other.name!r} first."
+            )
+        self._layer = weakref.ref(layer)
 
     def read(self) -> Reading | None:
         """Return what was seen last, or None before the first step looked at."""

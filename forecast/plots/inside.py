@@ -27,6 +27,8 @@ GATE_LOOKS: dict[str, dict[str, Any]] = {
     "input": {"color": "#009E73", "linestyle": "-.", "linewidth": 1.6},
     "output": {"color": "#D55E00", "linestyle": "--", "linewidth": 1.6},
 }
+#: Shares of an attribution below this are rounding: nothing is drawn there.
+SMALLEST_PERCENT = 1e-4
 #: One colour map for everything that is an amount: dark is little, light is much.
 AMOUNTS = "cividis"
 
@@ -54,7 +56,7 @@ def plot_gates(
     line = prices.set_index("ds")["y"].reindex(days)
     price.plot(np.arange(len(days)), line, color=OBSERVED, linewidth=1.4)
     caption(price, title=title, y=f"price ({plain(unit)})")
-    _draw_units(figure, units, trained[trained["gate"] == "forget"], days)
+    _draw_units(units, trained[trained["gate"] == "forget"], days)
     _draw_means(means, gates, days)
     if low is not None and low in days:
         for ax in (price, units, means):
@@ -63,7 +65,7 @@ def plot_gates(
     return figure
 
 
-def _draw_units(figure: Figure, ax: Axes, forget: pd.DataFrame, days: pd.DatetimeIndex) -> None:
+def _draw_units(ax: Axes, forget: pd.DataFrame, days: pd.DatetimeIndex) -> None:
     by_unit = forget.pivot_table(values="value", index="unit", columns="ds")[days]
     by_unit = by_unit.loc[by_unit.mean(axis=1).sort_values().index]
     values = by_unit.to_numpy()
@@ -75,7 +77,8 @@ def _draw_units(figure: Figure, ax: Axes, forget: pd.DataFrame, days: pd.Datetim
     ax.set_yticks(np.arange(len(values)) + 0.5, by_unit.index.astype(str), fontsize=7)
     if len(values) > 12:
         ax.set_yticks([])
-    bar = figure.colorbar(mesh, ax=ax, pad=0.01, fraction=0.05)
+    # an inset stays beside its axes, however wide the legend below is
+    bar = ax.figure.colorbar(mesh, cax=ax.inset_axes((1.015, 0, 0.02, 1)))
     bar.set_label("forget gate", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     caption(ax, title="Forget gate of every unit: light keeps, dark forgets", y="unit")
@@ -151,9 +154,11 @@ def _draw_by_lag(ax: Axes, attribution: pd.DataFrame, color: str) -> None:
         rows = attribution[attribution["when"] == when]
         by_lag = rows.groupby("lag_sessions")["value"].sum()
         if by_lag.sum() > 0:
-            ax.plot(by_lag.index, (100 * by_lag / by_lag.sum()).clip(lower=1e-4), **look)
+            percent = 100 * by_lag / by_lag.sum()
+            ax.plot(by_lag.index, percent.where(percent > SMALLEST_PERCENT), **look)
             handles.append(key(when, **look))
     ax.set_yscale("log")
+    ax.set_ylim(bottom=SMALLEST_PERCENT)
     caption(ax, title="all features", x="lag (sessions before the forecast)", y="share (%)")
     ax.legend(handles=handles, fontsize=8.5, frameon=False, loc="upper left")
 
@@ -181,13 +186,17 @@ def plot_memory(telemetry: pd.DataFrame) -> Figure:
         means = rows[rows["quantity"] == "gate_mean"]
         for gate, look in GATE_LOOKS.items():
             by_epoch = means[means["gate"] == gate].groupby("epoch")["value"].mean()
-            gates.plot(by_epoch.index, by_epoch, label=gate, **look)
+            gates.plot(by_epoch.index, by_epoch, label=gate, marker="o", markersize=3.5, **look)
         if means.empty:
             gates.text(0.5, 0.5, "shows no gates", transform=gates.transAxes, ha="center",
                        color=REFERENCE)  # fmt: skip
         caption(gates, x="epoch", y="" if k else "mean gate")
         gates.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.suptitle("How far the gradient reaches back, and the gates, while learning", fontsize=11)
+    figure.suptitle(
+        "How far the gradient reaches back, and the gates, while learning; the last point: the "
+        "weights that were kept",
+        fontsize=10.5,
+    )
     legend_beside(grid[1][-1], [key(gate, **look) for gate, look in GATE_LOOKS.items()])
     return figure
 

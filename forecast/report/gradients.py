@@ -20,6 +20,11 @@ _GATES = {
     "gate_shut": ("shut (below 0.1)", "share of values"),
     "gate_open": ("open (above 0.9)", "share of values"),
 }
+#: The states a gradient comes back along: the cell of an LSTM is its carousel.
+_STATES = {
+    "cell_gradient_norm": "∂L/∂c: cell of an LSTM, which carries its memory",
+    "state_gradient_norm": "∂L/∂h: hidden state, all the memory of the others",
+}
 _MOST_ALERTS = 40
 
 
@@ -69,11 +74,17 @@ def lags(run: RunFolder) -> Iterator[Any]:
     yield Picture(
         "lags",
         "How far back the loss reaches",
-        "The size of the gradient at each past session: the steeper it falls, the shorter the "
-        "memory; a level line would mean that distant sessions teach as much as recent ones.",
-        f"Gradient at the state by lag, before and after training. Memory horizon after training, "
+        "The size of the gradient at each past session, pale and dashed before training: the "
+        "steeper it falls, the shorter the memory; a level line would mean that distant sessions "
+        "teach as much as recent ones. An LSTM remembers by its cell c: a fall of h alone is none "
+        "of its memory.",
+        f"Gradient at the states by lag, before and after training. Memory horizon after training, "
         f"in sessions: {said}.",
-        [("", charts.lag_chart(telemetry))],
+        [
+            (title, charts.lag_chart(telemetry, quantity))
+            for quantity, title in _STATES.items()
+            if (telemetry["quantity"] == quantity).any()
+        ],
     )
     lookback = run.setting("lookback") or "unknown"
     yield Text(

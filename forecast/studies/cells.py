@@ -2,16 +2,21 @@
 
 from typing import Any
 
-#: The LSTM of 1997 had no forget gate.
+#: The LSTM of 1997 had no forget gate, and input gates that start shut.
 CELLS = {
     "simple-rnn": "SimpleRNN",
     "gru": "GRU",
     "lstm": "LSTM (forget bias 1)",
-    "no_forget_gate": "LSTM of 1997 (no forget gate)",
+    "lstm-1997": "LSTM of 1997 (no forget gate)",
     "chrono-lstm": "LSTM, chrono initialisation",
 }
 # Okabe & Ito (2008), in figures that none of the models they stand for elsewhere is in.
-_VARIANTS = {"no_forget_gate": ("#E69F00", "--", "v"), "chrono-lstm": ("#D55E00", "-", "P")}
+_NO_FORGET_GATE = ("#E69F00", "--", "v")
+_VARIANTS = {
+    "lstm-1997": _NO_FORGET_GATE,
+    "no_forget_gate": _NO_FORGET_GATE,
+    "chrono-lstm": ("#D55E00", "-", "P"),
+}
 
 
 def look(cell: str) -> dict[str, Any]:

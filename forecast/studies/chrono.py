@@ -162,13 +162,13 @@ STUDY = Study(
     judge=judge,
     draw=draw,
     full={
-        "blanks": 50,
+        "blanks": 100,
         "lags": [25, 50, 100, 200, 400],
         "units": 64,
-        "lr": 2e-3,
+        "lr": 5e-3,
         "batch_size": 32,
-        "most_steps": 5000,
-        "check_every": 250,
+        "most_steps": 3000,
+        "check_every": 150,
     },
-    quick={"blanks": 10, "lags": [10, 40], "units": 32, "most_steps": 300, "check_every": 50},
+    quick={"blanks": 20, "lags": [10, 40], "units": 32, "most_steps": 800, "check_every": 100},
 )

@@ -11,6 +11,8 @@ import numpy as np
 from forecast.layers import ABLATIONS, LSTM, ChronoBias, ConstantGateBias, LSTMCell
 from forecast.studies.tasks import Batch
 
+#: Bias at which the input gates of the LSTM of 1997 start; its authors took −2 to −4 (about).
+SHUT = -3.0
 #: Draws a batch of so many sequences.
 Draw = Callable[[np.random.Generator, int], Batch]
 #: Says of predictions and y whether the task is solved.
@@ -21,8 +23,8 @@ def recurrent(cell: Any, units: int, seed: int, **options: Any) -> keras.layers.
     """Return a recurrent layer, seeded: weights with the same shape start the same.
 
     `cell` is simple-rnn, gru, lstm (ours), keras-lstm, chrono-lstm (``horizon`` says for which
-    lag) or one of `forecast.layers.ABLATIONS`. ``forget_bias`` goes with the LSTMs of ours;
-    every other option is Keras's.
+    lag), lstm-1997 or one of `forecast.layers.ABLATIONS`. ``forget_bias`` goes with the LSTMs of
+    ours; every other option is Keras's.
     """
     options = {
         "kernel_initializer": keras.initializers.GlorotUniform(seed=seed),
@@ -37,6 +39,9 @@ def recurrent(cell: Any, units: int, seed: int, **options: Any) -> keras.layers.
     if cell == "chrono-lstm":
         chrono = ChronoBias(horizon, seed=seed + 2)
         return LSTM(units, unit_forget_bias=False, bias_initializer=chrono, **options)
+    if cell == "lstm-1997":
+        shut = {"bias_initializer": ConstantGateBias(0, SHUT), "unit_forget_bias": False}
+        return recurrent("no_forget_gate", units, seed, **options, **shut)
     if cell in ABLATIONS:
         of_layer = ("return_sequences", "stateful", "name")
         layer = {key: options.pop(key) for key in of_layer if key in options}

@@ -129,7 +129,7 @@ STUDY = Study(
     name="memory-limit",
     shows="Where the context ends: who still learns when what matters is further and further back",
     task="The adding problem of 2015, 50 to 500 steps: the sum of two numbers from U[0, 1], one "
-    "marked in each half; 32 units, at most 80,000 fresh sequences",
+    "marked in each half; 32 units, at most 64,000 fresh sequences",
     claims={
         "limit": Claim(
             "Gated cells learn over lags where a simple network does not, but not over any lag",
@@ -151,6 +151,6 @@ STUDY = Study(
     measure=measure,
     judge=judge,
     draw=draw,
-    full={"lengths": [50, 100, 150, 250, 500], "units": 32, "lr": 0.01, "training_steps": 2500},
+    full={"lengths": [50, 150, 250, 500], "units": 32, "lr": 0.01, "training_steps": 2000},
     quick={"lengths": [20, 50, 100], "training_steps": 500},
 )

@@ -72,6 +72,7 @@ def stay_on_one_core(core: int | None) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.list_logical_devices()  # starts the runtime
+    tf.get_logger().setLevel("ERROR")  # units of many shapes are traced anew: no word of each
 
 
 def _cell(value: Any) -> Any:

@@ -7,7 +7,7 @@ import keras
 import pandas as pd
 
 from forecast.telemetry.catch import BatchCatcher
-from forecast.telemetry.lags import GradientByLag, Noise
+from forecast.telemetry.lags import GradientByLag, Noise, When
 from forecast.telemetry.log import Alert, TelemetryLog
 from forecast.telemetry.probe import Probe
 from forecast.telemetry.schedules import PRESETS, PresetName
@@ -125,13 +125,13 @@ class GradientTelemetry(keras.callbacks.Callback):
 
     def get_state(self) -> dict[str, Any]:
         """Return everything measured so far, as arrays and plain values, for a checkpoint."""
-        return {**self.log.get_state(), **self._norms.get_state()}
+        return {**self.log.get_state(), **self._norms.get_state(), **self._gates.get_state()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state of the same training, once Keras has begun it."""
         self.log.set_state(state)
         self._norms.set_state(state)
-        self._gates.go_on(self.log.step)
+        self._gates.set_state(state)
         self._start, self._done = 0, self.log.step
         self._next = self.every * -(-self.log.step // self.every)
 
@@ -163,7 +163,7 @@ class GradientTelemetry(keras.callbacks.Callback):
         """Look inside before the first step, when there is a batch to look at."""
         self._gates.begin()
         if self.probe is not None:
-            self._look()
+            self._look("before")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Number epochs from 1; the figures of the last one are old now."""
@@ -187,7 +187,7 @@ class GradientTelemetry(keras.callbacks.Callback):
         if self.preset.detail:
             self._gates.read()
         if first and self.probe is None:  # as near to "before training" as a caught batch can be
-            self._look()
+            self._look("before")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Look inside when it is time to, and say the epoch's line."""
@@ -204,7 +204,7 @@ class GradientTelemetry(keras.callbacks.Callback):
     def on_train_end(self, logs: Any = None) -> None:
         """Look at the weights that were kept, and leave model and optimizer as they were."""
         self.log.epoch += 1
-        self._look()
+        self._look("after")
         self._tell()
         self.close()
 
@@ -223,12 +223,12 @@ class GradientTelemetry(keras.callbacks.Callback):
             )
         self._catcher.open(model)
 
-    def _look(self) -> None:
+    def _look(self, when: When = "while") -> None:
         """Follow the gradient back, on the probe or on the first rows of the caught batch."""
         if self._batch is None and (caught := self._catcher.take()):
             self._batch = Probe(*keras.tree.map_structure(_first_rows, (caught.x, caught.y)))
         if self._batch is not None:
-            self._lags.look(self._batch)
+            self._lags.look(self._batch, when)
 
     def _tell(self, *lines: str) -> None:
         if self.say is not None:

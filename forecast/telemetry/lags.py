@@ -1,6 +1,7 @@
 """What is measured on a probe batch: gradients by lag, memory, and the gradient noise scale."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import keras
 import numpy as np
@@ -9,8 +10,11 @@ from forecast.layers import LSTM
 from forecast.telemetry import rules
 from forecast.telemetry.log import TelemetryLog
 from forecast.telemetry.noise import NoiseProbe
-from forecast.telemetry.probe import LSTMProbe, Probe, StateProbe
+from forecast.telemetry.probe import LSTMProbe, Probe, SharedLayerError, StateProbe
 from forecast.telemetry.quantities import GATES, memory, omega
+
+#: The moment of a look, seen from the training.
+When = Literal["before", "while", "after"]
 
 
 class GradientByLag:
@@ -24,15 +28,20 @@ class GradientByLag:
         self._model, self._layers = model, layers
         self._looks: dict[str, Callable[[Probe], None]] = {}
 
-    def look(self, probe: Probe) -> None:
-        """Measure every layer with the weights of now."""
+    def look(self, probe: Probe, when: When = "while") -> None:
+        """Measure every layer with the weights of now: before, while, or after they learn."""
+        self._when = when
         for name in self._layers:
             self.log.attempt(f"gradient by lag of {name}", self._look, name, probe)
 
     def _look(self, name: str, probe: Probe) -> None:
         if name not in self._looks:
             self._looks[name] = self._choose(name)
-        self._looks[name](probe)
+        try:
+            self._looks[name](probe)
+        except SharedLayerError as error:
+            self.log.leave_out(f"gates of {name}", error)
+            raise
 
     def _choose(self, name: str) -> Callable[[Probe], None]:
         """Read LSTMs on the fused loop where it knows their options, all others by their states."""
@@ -56,7 +65,8 @@ class GradientByLag:
             for k, gate in enumerate(GATES):
                 by_lag = reading.z_gradient[::-1, k]
                 log.add_by_lag("gate_gradient_norm", by_lag, name, gate)
-        if not isinstance(self._layers[name], LSTM):  # ours is read while it trains
+        # Ours is read while it trains, on what it trains on.
+        if self._when != "while" or not isinstance(self._layers[name], LSTM):
             log.add_reading(name, reading)
             log.headline["forget_mean"] = float(reading.gate_mean[:, 1].mean())
             for finding in rules.gates(name, reading):
@@ -74,7 +84,10 @@ class GradientByLag:
         log.add("lookback_sessions", lookback, name)
         log.add("pascanu_omega", omega(by_lag), name)
         log.headline |= {"memory_sessions": decay.horizon_sessions, "lookback": lookback}
-        log.alert(rules.reach(self._layers[name], name, decay, lookback))
+        found = rules.reach(self._layers[name], name, decay, lookback)
+        # A network that has learned nothing yet may still learn to remember.
+        if found and (found.kind == "exploding" or self._when != "before"):
+            log.alert(found)
 
 
 class Noise:

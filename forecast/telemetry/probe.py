@@ -18,9 +18,13 @@ class Probe(NamedTuple):
     as it is.
     """
 
-    x: Any  # (B, T, F), or what else the model takes
+    x: Any  # (B, T, F), or what else the model takes: a list or dictionary of several inputs too
     y: Any
     weight: Any = None
+
+
+class SharedLayerError(ValueError):
+    """A model calls a layer more than once: what is read of it would be mixed."""
 
 
 class LayerProbe(ABC):
@@ -33,7 +37,7 @@ class LayerProbe(ABC):
 
     def __init__(self, model: keras.Model, layer: keras.layers.RNN, *, last: bool = False) -> None:
         self.model, self.layer, self.last = model, layer, last
-        self._graph = tf.function(self._trace)
+        self._graph = tf.function(self._trace, autograph=False)  # which hides types of errors
 
     @abstractmethod
     def _call(self, sequences: Any, initial_state: Any = None, mask: Any = None) -> Any:
@@ -46,12 +50,17 @@ class LayerProbe(ABC):
     def run(self, probe: Probe) -> tf.Tensor:
         """Run the batch forwards and backwards; return the gradient of what is watched.
 
-        Raises ValueError when the loss of this batch does not reach the layer.
+        Raises ValueError when the loss of this batch does not reach the layer, and SharedLayerError
+        when the model calls it more than once.
         """
         return self._graph(*probe)
 
     def _trace(self, x: Any, y: Any, weight: Any) -> Any:
+        calls = 0
+
         def call(sequences: Any, initial_state: Any = None, mask: Any = None, **_: Any) -> Any:
+            nonlocal calls
+            calls += 1
             return self._call(sequences, initial_state, mask)
 
         with tf.GradientTape() as tape:
@@ -63,8 +72,13 @@ class LayerProbe(ABC):
                 del self.layer.__dict__["call"]
                 for mask in ("dropout", "recurrent_dropout"):  # made in this graph, useless outside
                     getattr(self.layer.cell, f"reset_{mask}_mask", lambda: None)()
+            if calls > 1:
+                raise SharedLayerError(
+                    f"the model calls layer {self.layer.name} {calls} times, so that its steps "
+                    "have no one lag; give each place a layer of its own"
+                )
             if self.last and weight is None:
-                weight = last_step(prediction)
+                weight = keras.tree.map_structure(last_step, prediction)
             loss = self.model.compute_loss(x, y, prediction, weight, training=False)
         gradient = tape.gradient(loss, self._watched())
         if gradient is None:

@@ -9,8 +9,9 @@ import numpy as np
 from forecast.layers import Reading
 from forecast.telemetry.quantities import GATES, Decay, cell_drift
 
-#: Memory of the exponential mean of the gradient norm, and how far above it a spike lies.
-MEMORY, DEVIATIONS = 0.97, 2.5
+#: Memory of the exponential mean of the gradient norm, and how far above it a spike lies: so many
+#: standard deviations, and so many times the mean, because batches of returns differ by twice.
+MEMORY, DEVIATIONS, TIMES = 0.97, 2.5, 3
 
 
 class Finding(NamedTuple):
@@ -39,9 +40,10 @@ def reach(layer: keras.layers.RNN, name: str, decay: Decay, lookback: int) -> Fi
     if seen > lookback / 10:
         return None
     text = (
-        f"{name}: the recurrent gradient falls by {decay.rate:.2f} per session: this network sees "
-        f"about {seen:.0f} of its {lookback} sessions; {_longer_memory(layer, lookback)}, or a "
-        f"shorter window"
+        f"{name}: the recurrent gradient falls by a factor of {decay.rate:.2f} per session and is "
+        f"down to a third at lag {seen:.1f}: this network learns from about {max(1, round(seen))} "
+        f"of its {lookback} sessions; {_longer_memory(layer, lookback)}, and let validation say "
+        "whether older sessions matter; else a shorter window will do"
     )
     return Finding("vanishing", decay.rate, text, name, lag_sessions=max(1, round(seen)))
 
@@ -117,7 +119,7 @@ def not_finite(step: int, gradient: np.ndarray, names: list[str]) -> Finding:
 
 
 class SpikeRule:
-    """Gradient spike: 2.5 standard deviations above an exponential mean (0.97), and twice it."""
+    """Gradient spike: 2.5 standard deviations above an exponential mean (0.97), and thrice it."""
 
     def __init__(self) -> None:
         self.memory = [0, 0.0, 0.0]  #: norms seen, and exponential sums of them and their squares
@@ -130,10 +132,10 @@ class SpikeRule:
             weight = 1 - MEMORY**count
             mean = total / weight
             deviation = max(squares / weight - mean**2, 0) ** 0.5
-            if norm > max(mean + DEVIATIONS * deviation, 2 * mean):
+            if norm > max(mean + DEVIATIONS * deviation, TIMES * mean):
                 text = (
                     f"a gradient spike at step {step}: norm {norm:.3g} where {mean:.3g} is usual; "
-                    f"try global_clipnorm={mean:.2g}, or look at the data of that batch"
+                    f"look at the data of that batch, or try global_clipnorm={mean:.2g}"
                 )
                 finding = Finding("gradient spike", norm / mean, text)
         new = 1 - MEMORY

@@ -1,6 +1,6 @@
 """When to look inside a training step: two functions of one model, one that measures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -37,11 +37,12 @@ class SampledSteps(keras.callbacks.Callback):
                 "every=1 looks at each step, every=10 at one in ten."
             )
         self.monitors, self.every = monitors, every
+        self.step = 0  #: steps done in this training
         self._functions: dict[bool, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Make the two functions, unless an earlier `fit` left them; Keras traces them later."""
-        self._step = 0
+        self.step = 0
         if self._functions and self.model.train_function is self._functions[True]:
             return
         for look in (False, True):
@@ -51,12 +52,26 @@ class SampledSteps(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Take the function that this step asks for."""
         together = self.model.steps_per_execution
-        self._take(-self._step % self.every < together)
-        self._step += together
+        self._take(-self.step % self.every < together)
+        self.step += together
 
     def on_train_end(self, logs: Any = None) -> None:
         """Leave the model with monitors that watch every step."""
         self._take(True)
+
+    def get_state(self) -> dict[str, int]:
+        """Return the steps done, for a checkpoint."""
+        return {"sampled_steps": self.step}
+
+    def set_state(self, state: Mapping[str, int]) -> None:
+        """Go on from a state, once Keras has begun the training: look when one would have looked.
+
+        >>> sampled = SampledSteps([], every=10)
+        >>> sampled.set_state({"sampled_steps": 25})
+        >>> sampled.get_state()
+        {'sampled_steps': 25}
+        """
+        self.step = state["sampled_steps"]
 
     def _take(self, look: bool) -> None:
         for monitor in self.monitors:

@@ -51,9 +51,10 @@ class StepNorms:
         log.headline["gradient_norm"] = float(np.linalg.norm(gradient))
         log.add("global_norm", log.headline["gradient_norm"])
         ratio = update_ratio(update, weight) / self._steps_per_call
-        for name, norm, share in zip(self._tap.names, gradient, ratio, strict=True):
-            log.add("norm", norm, name)
-            log.add("update_ratio", share, name)
+        for k, name in enumerate(self._tap.names):
+            log.add("norm", gradient[k], name)
+            if weight[k] > 0:  # of a bias that begins at zero there is no ratio
+                log.add("update_ratio", ratio[k], name)
         for finding in self._update(ratio, self._tap.names):
             log.alert(finding)
         self.read(gradient)
@@ -140,10 +141,14 @@ class StepGates:
         if self._sampler:
             self._sampler.on_train_batch_begin(batch)
 
-    def go_on(self, steps: int) -> None:
-        """Look at the steps one would have looked at after so many."""
+    def get_state(self) -> dict[str, int]:
+        """Return how many steps the monitors were led through."""
+        return self._sampler.get_state() if self._sampler else {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Look at the steps one would have looked at without the stop."""
         if self._sampler:
-            self._sampler._step = steps
+            self._sampler.set_state(state)
 
     def _read(self, name: str) -> None:
         reading = self.monitors[name].read()

@@ -70,3 +70,14 @@ def test_what_there_is_not_is_told(trained, capsys, arguments, message):
 def test_a_run_trained_without_telemetry_has_neither_its_file_nor_its_pictures(trained):
     assert not (trained / "telemetry.parquet").exists()
     assert not list((trained / "plots").glob("gradient*"))
+
+
+def test_telemetry_that_cannot_be_read_is_told_with_the_remedy(trained, capsys):
+    (trained / "telemetry.parquet").write_bytes(b"no parquet")
+    try:
+        assert run("explain", trained, "--ticker", "AAPL") == 2
+        said = capsys.readouterr().err
+        assert "telemetry.parquet cannot be read" in said
+        assert "train the run again" in said
+    finally:
+        (trained / "telemetry.parquet").unlink()

@@ -137,6 +137,22 @@ def test_a_monitor_is_refused_by_a_layer_off_the_fused_loop_with_the_reason(opti
         LSTM(5, name="memory", **options).attach(Monitor())
 
 
+def test_a_monitor_of_another_layer_is_refused_until_that_layer_lets_it_go():
+    first, second = LSTM(5, name="lower"), LSTM(5, name="upper")
+    first.attach(monitor := Monitor())
+    with pytest.raises(
+        ValueError,
+        match=r"given to layer 'upper' is attached to layer 'lower'\..*or detach 'lower' first",
+    ):
+        second.attach(monitor)
+    assert second.monitor is None
+    first.attach(monitor)  # its own again
+    first.attach(Monitor())  # which lets the other go
+    second.attach(monitor)
+    second.detach()
+    LSTM(5).attach(monitor)
+
+
 @pytest.mark.parametrize("thing", [None, Monitor, 3])
 def test_only_a_monitor_can_be_attached(layer, thing):
     with pytest.raises(TypeError, match=r"'memory' was given .* Expected a monitor: pass .*detach"):

@@ -183,6 +183,14 @@ def test_a_constant_gate_bias_starts_the_forget_gates_alone(make):
     assert ConstantGateBias().forget_bias == 1  # the default of Keras
 
 
+def test_input_gates_can_start_shut_and_are_saved_so():
+    start = ConstantGateBias(0.5, input_bias=-3)
+    again = ConstantGateBias.from_config(start.get_config())
+    expected = np.repeat([-3, 0.5, 0, 0], UNITS)
+    for made in (start, again):
+        np.testing.assert_array_equal(made((4 * UNITS,)), expected)
+
+
 def test_chrono_biases_are_the_logarithms_of_uniform_time_scales():
     units, horizon = 4000, 60
     input_bias, forget, *rest = np.asarray(ChronoBias(horizon, seed=1)((4 * units,))).reshape(4, -1)

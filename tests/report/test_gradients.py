@@ -1,6 +1,6 @@
 import pandas as pd
 
-from forecast.report.gradients import alerts, gates
+from forecast.report.gradients import alerts, gates, lags
 from forecast.report.reading import RunFolder
 
 
@@ -26,3 +26,16 @@ def test_every_measure_of_the_gates_that_there_is_has_its_chart(copy_of):
     add(copy_of, ("gate_shut", "recurrent", "forget", 0.1))
     (picture,) = gates(RunFolder(copy_of))
     assert [title for title, _ in picture.charts] == ["mean", "saturated", "shut (below 0.1)"]
+
+
+def test_the_gradient_by_lag_is_drawn_for_the_cell_beside_the_hidden_state(copy_of):
+    path = copy_of / "telemetry.parquet"
+    found = pd.read_parquet(path)
+    states = found[found["quantity"] == "state_gradient_norm"]
+    cells = states.assign(quantity="cell_gradient_norm", value=2.0)
+    pd.concat([found, cells], ignore_index=True).to_parquet(path)
+    picture = next(lags(RunFolder(copy_of)))
+    assert [title.partition(":")[0] for title, _ in picture.charts] == ["∂L/∂c", "∂L/∂h"]
+    found.to_parquet(path)  # as of a simple RNN
+    picture = next(lags(RunFolder(copy_of)))
+    assert [title.partition(":")[0] for title, _ in picture.charts] == ["∂L/∂h"]

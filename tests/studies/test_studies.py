@@ -13,7 +13,7 @@ TINY = {
     "learning-rate": {"rates": [1e-3], "epochs": 1},
     "forget-bias": {"biases": [1.0], "steps": 6, "units": 3, "most_steps": 100, "epochs": 1},
     "chrono": {"blanks": 4, "lags": [5, 10], "units": 3, "most_steps": 5, "check_every": 5},
-    "explosion": {"steps": [4], "gains": [1.5], "units": 3, "most_steps": 100},
+    "explosion": {"steps": [10], "gains": [1.5], "units": 3, "most_steps": 250},
     "cost": {"units": [2], "steps": 5, "repeats": 1},
 }
 

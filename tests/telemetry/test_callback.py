@@ -249,6 +249,26 @@ def test_a_training_that_goes_on_from_a_state_sees_what_one_without_a_stop_sees(
     assert [alert.kind for alert in second.alerts] == [alert.kind for alert in whole.alerts]
 
 
+def test_the_batches_of_a_resumed_training_are_looked_into_at_the_steps_of_one_without_a_stop():
+    class Looks(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            (monitor,) = telemetry._gates.monitors.values()
+            seen.append(monitor.read().seen if monitor.read() else 0)
+
+    class Resume(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            telemetry.set_state(state)
+
+    seen, state = [], None
+    telemetry = silent(every=3)
+    fit(sequential(LSTM(U)), telemetry, epochs=2)
+    state = telemetry.get_state()  # four steps done: looked at 1 and 4
+    telemetry = silent(every=3)
+    model = sequential(LSTM(U))
+    model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[telemetry, Resume(), Looks()])
+    assert seen == [0, 0, 1, 1]  # 5, 6, 7, 8: the seventh
+
+
 def test_after_a_training_that_failed_the_model_is_as_it_was():
     class Failing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

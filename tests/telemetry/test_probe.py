@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from forecast.layers import LSTM
+from forecast.telemetry import GradientTelemetry
 from forecast.telemetry.probe import StateProbe
 
 B, T, F, U = 3, 6, 2, 4
@@ -132,3 +133,50 @@ def test_when_a_measurement_fails_the_layer_still_works():
         StateProbe(model, layer).norms(X[:, :, :1], y)
     assert "call" not in vars(layer)
     np.testing.assert_array_equal(model.predict_on_batch(X), before)
+
+
+def two_inputs(form):
+    """A model of two inputs and two outputs, one at every step; x and y for it."""
+    a, b = keras.Input((T, F), name="a"), keras.Input((1,), name="b")
+    h = keras.layers.SimpleRNN(U, return_sequences=True, name="memory")(a)
+    end = keras.layers.Concatenate()([keras.layers.Lambda(lambda h: h[:, -1])(h), b])
+    outputs = [keras.layers.Dense(1, name="each")(h), keras.layers.Dense(1, name="end")(end)]
+    x = {"a": X, "b": RNG.normal(size=(B, 1)).astype(np.float32)}
+    model = keras.Model([a, b] if form is list else {"b": b, "a": a}, outputs)
+    model.compile("sgd", ["mse", "mse"])
+    return model, list(x.values()) if form is list else x, [X[:, :, :1], X[:, 0, :1]]
+
+
+@pytest.mark.parametrize("form", [list, dict])
+def test_a_model_of_several_inputs_and_outputs_is_probed_at_the_last_step_of_each(form):
+    model, x, y = two_inputs(form)
+    layer = model.get_layer("memory")
+    w, v, shift = layer.trainable_variables
+    h, states = tf.zeros((B, U)), []
+    with tf.GradientTape() as tape:
+        tape.watch(h)
+        for t in range(T):
+            h = tf.tanh(X[:, t] @ w + h @ v + shift)
+            states.append(h)
+        each, end = (model.get_layer(name) for name in ("each", "end"))
+        b = x[1] if form is list else x["b"]
+        loss = tf.reduce_mean((end(tf.concat([h, b], 1)) - y[1]) ** 2)
+        loss += tf.reduce_mean((each(h) - y[0][:, -1]) ** 2) / T  # a mean over T, 0 but for one
+    expected = [np.linalg.norm(g) for g in tape.gradient(loss, states)]
+    found = StateProbe(model, layer, last=True).norms(x, y)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_layer_that_is_called_twice_is_told_and_its_gates_are_left_out(cell):
+    layer = CELLS[cell][0](U, name="shared")
+    inputs = [keras.Input((T, F)), keras.Input((T, F))]
+    both = keras.layers.Concatenate()([layer(one) for one in inputs])
+    model = keras.Model(inputs, keras.layers.Dense(1)(both))
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"calls layer shared 2 times.*a layer of its own"):
+        StateProbe(model, layer).norms([X, X], X[:, 0, :1])
+    telemetry = GradientTelemetry(say=None)
+    model.fit([X, X], X[:, 0, :1], verbose=0, callbacks=[telemetry])
+    assert set(telemetry.left_out) == {"gradient by lag of shared", "gates of shared"}
+    assert not telemetry.frame["quantity"].isin(["gate_mean", "state_gradient_norm"]).any()

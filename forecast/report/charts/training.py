@@ -62,15 +62,16 @@ def loss_chart(history: pd.DataFrame) -> figure:
     return chart
 
 
-def lag_chart(telemetry: pd.DataFrame) -> figure:
-    """Draw ‖∂L/∂h‖ by its distance from the loss, relative to lag 0, before and after training.
+def lag_chart(telemetry: pd.DataFrame, quantity: str) -> figure:
+    """Draw ‖∂L/∂h‖ or ‖∂L/∂c‖ by lag, relative to lag 0, before and after training.
 
     `telemetry` has ``model, step, epoch, layer, quantity, lag_sessions, value`` with the quantity
-    ``state_gradient_norm``; means over seeds. Raises ValueError when there is none.
+    ``state_gradient_norm`` or ``cell_gradient_norm``; means over seeds. Raises ValueError when
+    there is none.
     """
-    measured = of_quantity(telemetry, "state_gradient_norm", ["epoch", "lag_sessions"])
+    measured = of_quantity(telemetry, quantity, ["epoch", "lag_sessions"])
     chart = new_figure(
-        340, x="lag (sessions before the loss)", y="relative to lag 0", y_axis_type="log"
+        320, x="lag (sessions before the loss)", y="relative to lag 0", y_axis_type="log"
     )
     items, low = [], 1.0
     groups = measured.groupby(["model", "layer"], sort=False)
