@@ -209,18 +209,18 @@ STUDY = Study(
     claims={
         "critical": Claim(
             "The forget gate and the output activation are the critical parts",
-            "without either worse on all three tasks: speech, handwriting, music (recalled)",
+            "without either worse on all three tasks (about): speech, handwriting, music",
             "Greff et al. 2017",
         ),
         "spare": Claim(
             "Coupling f = 1 − i and peepholes do no harm",
-            "no significant change (recalled)",
+            "no significant change (about)",
             "Greff et al. 2017",
         ),
         "squash": Claim(
             "The candidate is squashed to [−1, 1] so that no step can write more than 1 into the "
             "cell: without, cell state and loss are larger",
-            "without it worse on speech and handwriting, not on music (recalled)",
+            "without it worse on speech and handwriting, not on music (about)",
             "Greff et al. 2017",
         ),
     },

@@ -11,7 +11,8 @@ HEAD = """# Studies
 
 What the literature claims of recurrent networks, run here. Each study is one file in
 `forecast/studies/`; `python scripts/study.py NAME` runs it anew, `--quick` in seconds. Verdicts are
-computed from the numbers, and stay when they contradict the paper. This page is written by
+computed from the numbers, and stay when they contradict the paper. Where the column "paper" says
+"about", the number is told from memory and is no quotation. This page is written by
 `python scripts/study.py all --page docs/studies.md`.
 """
 

@@ -247,7 +247,7 @@ STUDY = Study(
         ),
         "learning": Claim(
             "A character model with an LSTM predicts text better than counting does",
-            "LSTM ahead of counting what follows up to 20 characters, on texts 100 times as long",
+            "LSTM ahead of counting up to 20 characters, on about 100 times the text",
             "Karpathy, Johnson & Fei-Fei 2015",
         ),
     },

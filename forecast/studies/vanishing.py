@@ -201,7 +201,7 @@ STUDY = Study(
         ),
         "learned": Claim(
             "An LSTM learns to pass gradients over the lags it needs",
-            "lags of 100 and more are learned",
+            "lags of about 100 to 1,000 steps are learned",
             "Hochreiter & Schmidhuber 1997",
         ),
         "formula": Claim(
