@@ -7,15 +7,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from forecast.jobs.explaining import Span, explain
 from forecast.jobs.starting import begin
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.training import train
 from forecast.settings import Settings
 
 PICTURES = {
-    "fan_AAPL.png": "forecast.png",
-    "gradient_by_lag.png": "gradient_by_lag.png",
-    "skill.png": "skill.png",
+    "plots/fan_AAPL.png": "forecast.png",
+    "plots/gradient_by_lag.png": "gradient_by_lag.png",
+    "plots/skill.png": "skill.png",
+    "explain/AAPL/gates_lstm.png": "gates.png",
 }
 
 
@@ -28,8 +30,9 @@ def main() -> None:
         settings = Settings(cell=cells, runs_dir=Path(folder), name="pictures")
         terminal = Terminal()
         run = train(begin(settings, terminal), terminal)
+        explain(run, "AAPL", Span(None, None, None), terminal)
         for source, name in PICTURES.items():
-            shutil.copyfile(run / "plots" / source, target / name)
+            shutil.copyfile(run / source, target / name)
 
 
 if __name__ == "__main__":

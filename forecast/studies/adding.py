@@ -78,6 +78,8 @@ def judge(frame: pd.DataFrame) -> dict[str, Finding]:
 
 def draw(frame: pd.DataFrame) -> "Figure":
     """Mean absolute error against the sequences seen, a line per seed."""
+    from matplotlib.ticker import LogLocator
+
     from forecast.plots.style import REFERENCE, caption, key, legend_below, new_grid
 
     figure, [[ax]] = new_grid(1, 1, row_height=3.6)
@@ -87,6 +89,9 @@ def draw(frame: pd.DataFrame) -> "Figure":
             ax.plot(32 * rows["step"] / 1000, rows["absolute_error"], **drawn)
     ax.axhline(TOLERANCE, color=REFERENCE, linestyle=(0, (1, 1)))
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
     T = frame["steps"].iloc[0]
     title = f"Adding two numbers out of {T} to {T + T // 10}, a line per seed"
     caption(ax, title, "sequences seen (thousands)", "mean absolute error")

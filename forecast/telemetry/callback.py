@@ -169,6 +169,7 @@ class GradientTelemetry(keras.callbacks.Callback):
         """Number epochs from 1; the figures of the last one are old now."""
         self.log.epoch = epoch + 1
         self.headline.clear()
+        self._gates.begin_epoch(self.preset.detail or self.preset.look(epoch + 1))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Get ready when a step is to come that is measured."""

@@ -38,6 +38,8 @@ class SampledSteps(keras.callbacks.Callback):
             )
         self.monitors, self.every = monitors, every
         self.step = 0  #: steps done in this training
+        self.paused = False  #: look at no step
+        self.owed = False  #: look at the next step in any case
         self._functions: dict[bool, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -52,7 +54,9 @@ class SampledSteps(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Take the function that this step asks for."""
         together = self.model.steps_per_execution
-        self._take(-self.step % self.every < together)
+        due = self.owed or -self.step % self.every < together
+        self._take(due and not self.paused)
+        self.owed = False
         self.step += together
 
     def on_train_end(self, logs: Any = None) -> None:

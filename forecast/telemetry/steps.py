@@ -136,6 +136,11 @@ class StepGates:
         if self._sampler:
             self._sampler.on_train_begin()
 
+    def begin_epoch(self, look: bool) -> None:
+        """Look at the first step of an epoch that is read, and at none of one that is not."""
+        if self._sampler:
+            self._sampler.paused, self._sampler.owed = not look, look
+
     def step(self, batch: int) -> None:
         """Take the training function that the step to come asks for."""
         if self._sampler:

@@ -249,24 +249,44 @@ def test_a_training_that_goes_on_from_a_state_sees_what_one_without_a_stop_sees(
     assert [alert.kind for alert in second.alerts] == [alert.kind for alert in whole.alerts]
 
 
-def test_the_batches_of_a_resumed_training_are_looked_into_at_the_steps_of_one_without_a_stop():
-    class Looks(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            (monitor,) = telemetry._gates.monitors.values()
-            seen.append(monitor.read().seen if monitor.read() else 0)
+class Looks(keras.callbacks.Callback):
+    """How many steps a telemetry's monitors have looked at, after every step."""
 
+    def __init__(self, telemetry):
+        super().__init__()
+        self.telemetry, self.seen = telemetry, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        (monitor,) = self.telemetry._gates.monitors.values()
+        self.seen.append(monitor.read().seen if monitor.read() else 0)
+
+
+def test_the_batches_of_a_resumed_training_are_looked_into_at_the_steps_of_one_without_a_stop():
     class Resume(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            telemetry.set_state(state)
+            second.set_state(first.get_state())
 
-    seen, state = [], None
-    telemetry = silent(every=3)
-    fit(sequential(LSTM(U)), telemetry, epochs=2)
-    state = telemetry.get_state()  # four steps done: looked at 1 and 4
-    telemetry = silent(every=3)
-    model = sequential(LSTM(U))
-    model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[telemetry, Resume(), Looks()])
-    assert seen == [0, 0, 1, 1]  # 5, 6, 7, 8: the seventh
+    first, second = silent("full", every=3), silent("full", every=3)
+    options = {"batch_size": 2, "verbose": 0}
+    sequential(LSTM(U)).fit(X, Y, callbacks=[first], **options)  # steps 1 and 4 of 4
+    looks = Looks(second)
+    sequential(LSTM(U)).fit(
+        X, Y, epochs=2, initial_epoch=1, callbacks=[second, Resume(), looks], **options
+    )
+    assert looks.seen == [1, 1, 2, 2]  # the epoch's first, and the seventh
+
+
+def test_gates_are_looked_at_in_the_epochs_that_are_read_alone():
+    telemetry = silent(every=1)
+    looks = Looks(telemetry)
+    sequential(LSTM(U)).fit(
+        X, Y, batch_size=4, epochs=4, verbose=0, callbacks=[telemetry, looks]
+    )  # fmt: skip
+    assert looks.seen == [1, 2, 2, 2, 3, 4, 4, 4]  # epochs 1 and 3
+    short = silent(every=100)
+    sequential(LSTM(U)).fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[short])
+    rows = short.frame.query("quantity == 'gate_mean' and gate == 'forget'")
+    assert list(rows["epoch"]) == [0, 1, 3, 4]  # also in epochs shorter than the cadence
 
 
 def test_after_a_training_that_failed_the_model_is_as_it_was():
