@@ -159,7 +159,6 @@ STUDY = Study(
         "most_steps": 2000,
     },
     quick={"steps": [10, 20], "most_steps": 750},
-    quick_seeds=2,
     seeds=5,
     version=2,
 )

@@ -152,5 +152,5 @@ STUDY = Study(
     judge=judge,
     draw=draw,
     full={"lengths": [50, 150, 250, 500], "units": 32, "lr": 0.01, "training_steps": 2000},
-    quick={"lengths": [20, 50, 100], "training_steps": 500},
+    quick={"lengths": [20, 100], "training_steps": 500},
 )

@@ -131,5 +131,5 @@ STUDY = Study(
     judge=judge,
     draw=draw,
     full={"units": 8, "lengths": [50, 100], "lr": 0.01, "training_steps": 1500},
-    quick={"lengths": [30, 60], "training_steps": 500},
+    quick={"lengths": [50], "training_steps": 600},
 )
