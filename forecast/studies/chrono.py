@@ -113,7 +113,10 @@ def judge(frame: pd.DataFrame) -> dict[str, Finding]:
 
 def draw(frame: pd.DataFrame) -> "Figure":
     """Loss by step beside its baseline; the horizon of a fresh network by T."""
-    from forecast.plots.style import REFERENCE, caption, key, legend_below, look_of, new_grid
+    from matplotlib.ticker import LogLocator
+
+    from forecast.plots.style import REFERENCE, caption, key, legend_below, new_grid
+    from forecast.studies.cells import look as look_of
 
     figure, [[left, right]] = new_grid(1, 2, row_height=3.6)
     for cell in CELLS:
@@ -126,10 +129,15 @@ def draw(frame: pd.DataFrame) -> "Figure":
     T = int(frame.loc[frame["part"] == "training", "lag"].iloc[0])
     line: dict[str, Any] = {"color": REFERENCE, "linestyle": "--", "linewidth": 1.2}
     left.axhline(copy_baseline(T), **line)
-    left.set_ylim(bottom=0)
+    lowest = frame.loc[frame["part"] == "training", "value"].min()
+    left.set_ylim(min(0.9 * lowest, 0.8 * copy_baseline(T)), 1.3 * copy_baseline(T))
     lags = frame.loc[frame["part"] == "fresh", "lag"].unique()
     right.plot(lags, lags, **line)
     right.set(xscale="log", yscale="log")
+    right.set_xticks(lags, [str(lag) for lag in lags])
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.yaxis.set_major_formatter("{x:g}")
+    right.minorticks_off()
     caption(left, f"Copy memory, T = {T}", "training steps", "cross entropy (nats per step)")
     caption(right, "Memory before training", "T (steps)", "memory horizon (steps)")
     handles = [key(LABELS[cell], **look_of(cell)) for cell in CELLS]
