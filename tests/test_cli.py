@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from forecast.cli import main
+from forecast.cli.app import app
 from forecast.drafts import new_run
 from forecast.runs import write_json
 
@@ -231,3 +232,12 @@ def test_ctrl_c_ends_a_command_with_one_word(monkeypatch, capsys):
         main(["train"])
     assert stopped.value.code == 130
     assert capsys.readouterr().err == "stopped\n"
+
+
+def test_the_settings_of_one_command_are_not_those_of_the_next(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("start: '-1'\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["train", "--config", str(path)])
+    _, bound, *_ = app.parse_args(["train"], exit_on_error=False, print_error=False)
+    assert bound.arguments == {}

@@ -76,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as error:
         print(str(error) or "stopped", file=sys.stderr)
         sys.exit(STOPPED)
+    finally:
+        app.config = ()  # the next command of this process has settings of its own
     sys.exit(0)
 
 

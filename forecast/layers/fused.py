@@ -42,14 +42,14 @@ def lstm(
         # Else an eager tape would also record, and try to differentiate, what happens in here.
         x, *rest = (tf.stop_gradient(tensor) for tensor in inputs)
         shared = Weights(*rest[:3])
-        pieces = _cut({"x": x, "live": live, "start": States(*rest[3:])})
+        pieces = _cut({"x": x, "live": live, "start": States(*rest[3:])}, _pieces(x))
         made = _forward(plan, pieces, shared, monitor)
 
         @_once_differentiable
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
             upstream = tuple(tf.stop_gradient(tensor) for tensor in upstream)
             again = None if plan.keep else _forward(plan._replace(keep=True), pieces, shared, None)
-            given = _cut(dict(zip(outputs, upstream, strict=True)))
+            given = _cut(dict(zip(outputs, upstream, strict=True)), len(pieces))
             calls = [
                 {**piece, "factors": m["factors"], "upstream": u}
                 for piece, m, u in zip(pieces, again or made, given, strict=True)
@@ -117,16 +117,19 @@ def _program(scan: Any, plan: Plan) -> Any:
     return tf.function(functools.partial(scan, plan), jit_compile=True, autograph=False)
 
 
-def _cut(tensors: Any) -> list[Any]:
-    """Cut the batch of every tensor into one piece per core, as equal as can be."""
-    first = tf.nest.flatten(tensors)[0]
-    known = first.shape[0]
+def _pieces(x: tf.Tensor) -> int:
+    """Into how many pieces a batch is cut: one per core, none of them tiny if its size is known."""
     count = min(_cores(), MAX_PIECES)
-    if known is not None:
-        count = max(1, min(count, known // MIN_ROWS))
+    known = x.shape[0]
+    return count if known is None else max(1, min(count, known // MIN_ROWS))
+
+
+def _cut(tensors: Any, count: int) -> list[Any]:
+    """Cut the batch of every tensor into `count` pieces, as equal as can be."""
     if count == 1:
         return [tensors]
-    rows = tf.shape(first)[0] if known is None else known
+    first = tf.nest.flatten(tensors)[0]
+    rows = tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
     bounds = [rows * k // count for k in range(count + 1)]
     return [
         tf.nest.map_structure(lambda tensor, a=a, b=b: tensor[a:b], tensors)

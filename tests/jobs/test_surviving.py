@@ -183,9 +183,14 @@ def test_ctrl_c_ends_a_training_with_the_command_that_goes_on_and_that_goes_on(
         return real(self, number)
 
     arguments = [*TINY, "--name", "cut", "--runs-dir", tmp_path]
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingBatches, "__getitem__", interrupted)
-        said = call(130, "train", *arguments).err
+    # a process started in the background, as a worker of the tests may be, ignores Ctrl-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainingBatches, "__getitem__", interrupted)
+            said = call(130, "train", *arguments).err
+    finally:
+        signal.signal(signal.SIGINT, before)
     command = f"forecast train --resume cut --runs-dir {tmp_path}"
     assert said == f"stopped: 1 epochs are saved; go on with: {command}\n"
     assert "going on after epoch 1" in call(0, *command.split()[1:]).out

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from forecast.layers import LSTM, Monitor
+from forecast.layers import LSTM, Monitor, fused
 from forecast.telemetry.probe import StateProbe
 
 STEPS, FEATURES, UNITS = 6, 4, 5
@@ -94,6 +94,18 @@ def test_what_one_unit_writes_into_another_cell_decays_by_its_forget_gate(lstm):
         layer.attach(monitor := Monitor())
         model.train_on_batch(x, y)
         np.testing.assert_allclose(monitor.read().h_gradient, norms, rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_gradient_whose_batch_is_unknown_while_tracing_is_cut_as_the_batch_was(count):
+    @tf.function(input_signature=[tf.TensorSpec((None, UNITS))])
+    def cut(upstream):
+        pieces = fused._cut({"h": upstream}, count)
+        assert len(pieces) == count
+        return tf.concat([piece["h"] for piece in pieces], 0)
+
+    whole = np.arange(5 * UNITS, dtype="float32").reshape(5, UNITS)
+    np.testing.assert_array_equal(cut(whole), whole)
 
 
 def test_a_second_derivative_is_refused_with_advice_and_found_on_the_plain_loop():
