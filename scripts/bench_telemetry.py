@@ -1,6 +1,6 @@
 """Time the same `model.fit` with and without GradientTelemetry: what watching costs.
 
-    python scripts/bench_telemetry.py            two networks, under four minutes on two cores
+    python scripts/bench_telemetry.py            two networks, six minutes on two cores
     python scripts/bench_telemetry.py --quick    one round of the classic network: half a minute
     python scripts/bench_telemetry.py --also economy full --only lstm keras-lstm gru
 
