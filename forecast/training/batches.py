@@ -1,6 +1,7 @@
 """Windows as a Keras data set: batches are cut from the panel when they are needed."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -9,43 +10,46 @@ import numpy as np
 from forecast.layers.quantiles import PARAMETERS, QuantileCRPS
 from forecast.windows import Windows
 
+#: The epoch of the draws that a training begins with; the range test before it has draw 0.
+FIRST_EPOCH = 1
+
 
 class TrainingBatches(keras.utils.PyDataset):
-    """`steps` batches per epoch, drawn anew each epoch from all training windows.
+    """Batches without end, `steps` of them an epoch, drawn anew each epoch from all windows.
 
-    The draw depends on seed and epoch alone, so two networks see the same batches.
+    The draw depends on seed and epoch alone, so two networks see the same batches. Batch `number`
+    is counted from the first of epoch `epoch`. `fit` takes them with ``steps_per_epoch=steps``:
+    then Keras has one iterator for all epochs, and cuts the next batches while it validates.
     """
 
     def __init__(
         self, windows: Windows, origins: tuple[int, int], batch_size: int, steps: int, seed: int
     ) -> None:
-        super().__init__(workers=1, max_queue_size=8)
+        super().__init__(workers=1)  # more would cut in Python threads that wait for each other
         self.windows, self.origins = windows, origins
         self.batch_size, self.steps, self.seed = batch_size, steps, seed
         self.pool = windows.pool(origins[1])
         self.epoch = 0
-        self._draw()
+        self.drawn = lru_cache(maxsize=2)(self._draw)
 
-    def _draw(self) -> None:
-        rng = np.random.default_rng([self.seed, self.epoch])
+    def _draw(self, epoch: int) -> np.ndarray:
+        """The windows (steps, B, 2) of an epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
         count = self.batch_size * self.steps
         chosen = rng.choice(len(self.pool), count, replace=count > len(self.pool))
-        self.drawn = self.pool.windows(chosen).reshape(self.steps, self.batch_size, 2)
+        return self.pool.windows(chosen).reshape(self.steps, self.batch_size, 2)
 
-    def __len__(self) -> int:
-        return self.steps
+    @property
+    def num_batches(self) -> None:
+        """There is no last batch."""
 
-    def __getitem__(self, index: int) -> Any:
-        return tuple(self.windows.batch(self.drawn[index], self.origins))
+    def __getitem__(self, number: int) -> Any:
+        epoch, step = divmod(number, self.steps)
+        return self.cut(self.epoch + epoch, step)
 
-    def on_epoch_end(self) -> None:
-        """Draw the next epoch's windows."""
-        self.go_to(self.epoch + 1)
-
-    def go_to(self, epoch: int) -> None:
-        """Draw the windows of an epoch, counted from 0."""
-        self.epoch = epoch
-        self._draw()
+    def cut(self, epoch: int, step: int) -> Any:
+        """Return one batch of one epoch: x, y and weight."""
+        return tuple(self.windows.batch(self.drawn(epoch)[step], self.origins))
 
 
 class ValidationBatches(keras.utils.PyDataset):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from forecast.errors import DivergedError
 from forecast.telemetry.gates import NAMES, gate_values
-from forecast.training.batches import TrainingBatches
+from forecast.training.batches import FIRST_EPOCH, TrainingBatches
 
 
 class FiniteGuard(keras.callbacks.Callback):
@@ -33,24 +33,25 @@ class FiniteGuard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Look at the validation loss: the last update may have been the bad one."""
-        self._check((logs or {})["val_loss"], "validation", len(self.batches))
+        self._check((logs or {})["val_loss"], "validation", self.batches.steps)
 
     def _check(self, loss: float, when: str, steps: int) -> None:
         if np.isfinite(loss):
             return
         for variable, value in self._before:
             variable.assign(value)
+        where = where_it_began(self.model, self.batches, self._epoch, steps)
         raise DivergedError(
-            f"the loss became {loss} at {when} of epoch {self._epoch + 1}; "
-            f"{where_it_began(self.model, self.batches, steps)}. Try a smaller --lr or --clip-norm."
+            f"the loss became {loss} at {when} of epoch {self._epoch + 1}; {where}. Try a smaller "
+            "--lr or --clip-norm."
         )
 
 
-def where_it_began(model: keras.Model, batches: TrainingBatches, steps: int) -> str:
+def where_it_began(model: keras.Model, batches: TrainingBatches, epoch: int, steps: int) -> str:
     """Repeat the first `steps` steps of an epoch and say where a number first is not finite."""
     variables = model.trainable_variables
     for number in range(steps):
-        x, y, weight = batches[number]
+        x, y, weight = batches.cut(FIRST_EPOCH + epoch, number)
         with tf.GradientTape() as tape:
             prediction = model(x, training=True)
             loss = model.compute_loss(x, y, prediction, weight, training=True)

@@ -19,7 +19,7 @@ from forecast.models.network import FeatureStatistics, build_network
 from forecast.prices.panel import Panel
 from forecast.settings import Cell, OutputSettings, PriceSettings, Settings
 from forecast.telemetry import GradientTelemetry, Probe
-from forecast.training.batches import TrainingBatches, ValidationBatches, prior_crps
+from forecast.training.batches import FIRST_EPOCH, TrainingBatches, ValidationBatches, prior_crps
 from forecast.training.callbacks import Patience, ProgressReport, StepLog
 from forecast.training.checkpoint import Checkpoint, Stateful
 from forecast.training.diverging import FiniteGuard
@@ -139,12 +139,13 @@ class NeuralForecaster(Forecaster):
             saved = Checkpoint(self.checkpoint, self._key(windows, train, validation), parts, say)
             callbacks.append(saved)
             done, epochs = saved.epochs_done, saved.epochs_done if saved.finished else epochs
-            batches.go_to(done)
             if done and self.report:
                 self.report.skip(settings.steps_per_epoch, done)
+        batches.epoch = FIRST_EPOCH + done
         try:
             self.network_.fit(
                 batches,
+                steps_per_epoch=batches.steps,
                 validation_data=held_out,
                 initial_epoch=done,
                 epochs=epochs,

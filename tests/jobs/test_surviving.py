@@ -19,6 +19,7 @@ from forecast.jobs.sameness import compare_runs
 from forecast.locks import alone_in
 from forecast.models.baselines import BASELINES
 from forecast.training.batches import TrainingBatches
+from forecast.training.diverging import FiniteGuard
 
 TINY = ["--tickers", "AAPL", "--start", "2005-01-03", "--end", "2006-10-31", "--cell", "gru"]
 TINY += ["--units", "2", "--epochs", "2", "--steps-per-epoch", "2", "--lookback", "24"]
@@ -155,13 +156,13 @@ def test_walking_again_leaves_nothing_beside_the_files_of_the_run(run, call):
 def test_numbers_that_are_not_finite_end_a_training_with_code_3_and_keep_the_epoch_before(
     tmp_path, call, monkeypatch
 ):
-    real = TrainingBatches.__getitem__
+    real = TrainingBatches.cut
 
-    def spoiled(self, number):
-        x, y, weight = real(self, number)
-        return (x * np.nan if self.epoch == 2 else x), y, weight  # Keras begins with 1
+    def spoiled(self, epoch, step):
+        x, y, weight = real(self, epoch, step)
+        return (x * np.nan if epoch == 2 else x), y, weight
 
-    monkeypatch.setattr(TrainingBatches, "__getitem__", spoiled)
+    monkeypatch.setattr(TrainingBatches, "cut", spoiled)
     said = call(3, "train", *TINY, "--name", "bad", "--runs-dir", tmp_path).err
     assert said.startswith(
         "error: the loss became nan at step 1 of epoch 2; it began at step 1, in"
@@ -175,19 +176,19 @@ def test_numbers_that_are_not_finite_end_a_training_with_code_3_and_keep_the_epo
 def test_ctrl_c_ends_a_training_with_the_command_that_goes_on_and_that_goes_on(
     whole, tmp_path, call, monkeypatch
 ):
-    real = TrainingBatches.__getitem__
+    real = FiniteGuard.on_epoch_begin
 
-    def interrupted(self, number):
-        if self.epoch == 2:
+    def interrupted(self, epoch, logs=None):
+        real(self, epoch, logs)
+        if epoch == 1:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(self, number)
 
     arguments = [*TINY, "--name", "cut", "--runs-dir", tmp_path]
     # a process started in the background, as a worker of the tests may be, ignores Ctrl-C
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingBatches, "__getitem__", interrupted)
+            patch.setattr(FiniteGuard, "on_epoch_begin", interrupted)
             said = call(130, "train", *arguments).err
     finally:
         signal.signal(signal.SIGINT, before)

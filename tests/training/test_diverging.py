@@ -24,17 +24,17 @@ def message(panel, folder=None, cell="lstm"):
     return str(stopped.value)
 
 
-def spoil(monkeypatch, change, epoch=2, index=1):  # Keras begins with epoch 1 of the batches
-    """Change (x, y, weight) of one batch of the training."""
-    real = TrainingBatches.__getitem__
+def spoil(monkeypatch, change, at=(2, 1)):
+    """Change (x, y, weight) of one batch of the training: epoch (from 1) and step (from 0)."""
+    real = TrainingBatches.cut
 
-    def spoiled(self, number):
-        x, y, weight = (part.copy() for part in real(self, number))
-        if (self.epoch, number) == (epoch, index):
+    def spoiled(self, epoch, step):
+        x, y, weight = (part.copy() for part in real(self, epoch, step))
+        if (epoch, step) == at:
             change(x, y)
         return x, y, weight
 
-    monkeypatch.setattr(TrainingBatches, "__getitem__", spoiled)
+    monkeypatch.setattr(TrainingBatches, "cut", spoiled)
 
 
 def test_features_that_are_not_finite_are_named_and_the_last_good_epoch_is_kept(

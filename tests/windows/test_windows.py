@@ -69,6 +69,20 @@ def test_a_batch_equals_a_plain_loop_over_the_price_table(panel, windows):
                 np.testing.assert_allclose(batch.y[b, o, k], np.nan_to_num(y), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_batch_has_the_targets_of_its_origins_bit_for_bit(windows, dtype):
+    level, volatility = windows.level.astype(dtype), windows.volatility.astype(dtype)
+    windows = replace(windows, level=level, volatility=volatility)
+    rows, origins = windows.starts(480)[::7], (90, 470)
+    rows = np.concatenate([rows, [[0, 470], [1, 490]]])  # and windows past the last session
+    batch = windows.batch(rows, origins)
+    origin = rows[:, 1, None] + np.arange(WARMUP, T)
+    y = windows.targets(rows[:, 0, None], origin, LEARNED)
+    y[(origin < origins[0]) | (origin > origins[1])] = np.nan
+    np.testing.assert_array_equal(batch.weight, np.isfinite(y))
+    np.testing.assert_array_equal(batch.y, np.nan_to_num(y).astype(np.float32))
+
+
 def test_window_arrays_equal_a_plain_loop_that_knows_nothing_after_the_cutoff(panel, splits):
     arrays = window_arrays(panel, SETTINGS, "validation")
     found = 0
