@@ -32,7 +32,7 @@ class GradientTelemetry(keras.callbacks.Callback):
     Args:
         preset: how much is measured at which cost: "economy" the norms of gradients, weights and
             updates, and the gradient by lag before and after training; "standard" also the gates
-            of our LSTM on the training batches, and the gradient by lag after epochs 1, 3, 9, 27 …;
+            of our LSTM on the training batches, and the gradient by lag after epochs 1, 4, 16 …;
             "full" everything at every step and epoch, with the gradient noise scale.
         every: steps between two measurements inside the training step (default: the preset's 50,
             20, 1). The global norm, spikes and clipping are followed at every step all the same.

@@ -80,4 +80,5 @@ class SampledSteps(keras.callbacks.Callback):
     def _take(self, look: bool) -> None:
         for monitor in self.monitors:
             monitor.watching = look
-        self.model.train_function = self._functions[look]
+        if self.model.train_function is not self._functions[look]:  # Keras tracks what is set
+            self.model.train_function = self._functions[look]

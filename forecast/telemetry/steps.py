@@ -11,7 +11,7 @@ from forecast.telemetry import rules
 from forecast.telemetry.log import TelemetryLog
 from forecast.telemetry.quantities import update_ratio
 from forecast.telemetry.sampling import SampledSteps
-from forecast.telemetry.tap import GradientTap
+from forecast.telemetry.tap import GradientTap, Taken
 
 
 class StepNorms:
@@ -25,7 +25,7 @@ class StepNorms:
         weights = model.trainable_variables
         self._spike = rules.SpikeRule()
         self._update = rules.UpdateRule(["bias" not in weight.name for weight in weights])
-        self._of_epoch: list[float] = []
+        self._of_epoch: list[np.ndarray] = []  # global norm and whether clipped, (2, n)
         self._steps_per_call = model.steps_per_execution
         # Twice what is read at a time: a read may come a call late.
         self._tap.ring = 2 * max(self.every, self._steps_per_call)
@@ -45,10 +45,11 @@ class StepNorms:
         log = self.log
         if self._tap.failed:
             log.leave_out("gradient norms", self._tap.failed)
-        if "gradient norms" in log.left_out:
+        taken = self.read()
+        if taken is None or not len(taken.gradient):  # a loss scale may leave a step out
             return
-        gradient, weight, update = self._tap.norms
-        log.headline["gradient_norm"] = float(np.linalg.norm(gradient))
+        gradient, (weight, update) = taken.gradient[-1], self._tap.moved()
+        log.headline["gradient_norm"] = float(taken.whole[-1])
         log.add("global_norm", log.headline["gradient_norm"])
         ratio = update_ratio(update, weight) / self._steps_per_call
         for k, name in enumerate(self._tap.names):
@@ -57,30 +58,32 @@ class StepNorms:
                 log.add("update_ratio", ratio[k], name)
         for finding in self._update(ratio, self._tap.names):
             log.alert(finding)
-        self.read(gradient)
 
-    def read(self, gradient: np.ndarray | None = None) -> None:
-        """Judge the global norms of all steps since the last call."""
+    def read(self) -> Taken | None:
+        """Judge the global norms of all steps since the last call, and return them."""
         if "gradient norms" in self.log.left_out:
-            return
-        whole = self._tap.take().tolist()
-        for step, norm in enumerate(whole, self.log.step - len(whole) + 1):
-            self._of_epoch.append(norm)
+            return None
+        taken = self._tap.take()
+        whole = taken.whole
+        self._of_epoch.append(np.stack([whole, taken.clipped]))
+        steps = range(self.log.step - len(whole) + 1, self.log.step + 1)
+        for step, norm, gradient in zip(steps, whole.tolist(), taken.gradient, strict=True):
             if np.isfinite(norm):
                 self.log.alert(self._spike(step, norm))
             else:
-                seen = self._tap.norms[0] if gradient is None else gradient
-                self.log.alert(rules.not_finite(step, seen, self._tap.names))
+                self.log.alert(rules.not_finite(step, gradient, self._tap.names))
+        return taken
 
     def end_epoch(self) -> None:
         """Say which share of the epoch's steps was clipped, if the optimizer clips at all."""
         self.read()
-        norms, self._of_epoch = self._of_epoch, []
-        if self._tap.clips and norms:
-            share = self._tap.take_clipped_share()
+        steps = np.concatenate(self._of_epoch or [np.empty((2, 0))], axis=1)
+        self._of_epoch = []
+        if self._tap.clips and steps.size:
+            norm, share = steps.mean(axis=1).tolist()
             self.log.headline["clipped_share"] = share
             self.log.add("clipped_share", share)
-            self.log.alert(rules.clipping(share, float(np.mean(norms))))
+            self.log.alert(rules.clipping(share, norm))
 
     def get_state(self) -> dict[str, Any]:
         """Return what the rules remember."""

@@ -41,7 +41,7 @@ def test_norms_are_those_before_clipping_and_the_update_is_that_after_it():
     expected = gradient_norms(model)
     before = model.get_weights()
     tap = tapped_step(model)
-    gradient, weight, update = tap.norms
+    (gradient,), (weight, update) = tap.take().gradient, tap.moved()
     whole = np.linalg.norm(expected)
     assert whole > 1e-3  # so that clipping happens
     np.testing.assert_allclose(gradient, expected, rtol=1e-5)
@@ -55,11 +55,11 @@ def test_a_step_counts_as_clipped_when_the_norm_is_above_the_threshold(factor, s
     whole = np.linalg.norm(gradient_norms(small_model("sgd")))
     clip = None if factor is None else float(whole * factor)
     tap = tapped_step(small_model(keras.optimizers.SGD(global_clipnorm=clip)))
-    assert tap.take_clipped_share() == share
-    assert tap.take_clipped_share() == 0  # taken
+    assert tap.take().clipped.mean() == share
+    assert not len(tap.take().clipped)  # taken
 
 
-def test_the_share_counts_steps_also_where_several_are_one_call():
+def test_every_step_is_taken_also_where_several_are_one_call():
     model = small_model("sgd")
     halves = [np.linalg.norm(gradient_norms(model, X[k : k + 3], Y[k : k + 3])) for k in (0, 3)]
     between = float(np.mean(halves))
@@ -67,9 +67,9 @@ def test_the_share_counts_steps_also_where_several_are_one_call():
     tap = GradientTap(ring=4)
     tap.open(model.optimizer, model.trainable_variables)
     model.fit(X, Y, batch_size=3, shuffle=False, verbose=0)
-    assert tap.take_clipped_share() == 0.5
-    np.testing.assert_allclose(tap.take(), halves, rtol=1e-5)
-    assert not len(tap.take())
+    taken = tap.take()
+    np.testing.assert_array_equal(taken.clipped, np.array(halves) > between)
+    np.testing.assert_allclose(taken.whole, halves, rtol=1e-5)
 
 
 @pytest.mark.parametrize("make", [keras.optimizers.SGD, keras.optimizers.Adam])
@@ -97,7 +97,7 @@ def test_a_weight_without_a_gradient_has_norm_zero_and_the_rest_is_measured():
     model.compile("sgd", "mse")
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         tap = tapped_step(model)
-    gradient = dict(zip(tap.names, tap.norms[0], strict=True))
+    gradient = dict(zip(tap.names, tap.take().gradient[0], strict=True))
     idle = next(name for name in gradient if name.endswith("idle"))
     assert gradient.pop(idle) == 0
     assert all(norm > 0 for norm in gradient.values())
@@ -112,7 +112,7 @@ def test_every_way_of_clipping_is_counted(limit):
     for value, share in ((1e-6, 1.0), (1e6, 0.0)):
         tap = tapped_step(small_model(keras.optimizers.SGD(**{limit: value})))
         assert tap.clips
-        assert tap.take_clipped_share() == share
+        assert tap.take().clipped.mean() == share
 
 
 def test_what_cannot_be_measured_is_named_and_the_step_is_taken(monkeypatch):
