@@ -83,7 +83,8 @@ def judge(frame: pd.DataFrame) -> dict[str, Finding]:
     last = trained.sort_values("step").groupby(["cell", "seed"])["value"].last()
     beats = {cell: (last[cell] < 0.9 * baseline) for cell in CELLS}
     told = {
-        cell: f"{last[cell].mean():.3f} ({beats[cell].sum()} of {len(last[cell])} seeds beat it)"
+        cell: f"{last[cell].mean():.3f} ({beats[cell].sum()} of {len(last[cell])} seeds a tenth "
+        "below it)"
         for cell in CELLS
     }
     fresh = frame[frame["part"] == "fresh"].groupby(["cell", "lag"])["value"].mean()

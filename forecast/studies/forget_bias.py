@@ -28,7 +28,7 @@ def plan(sizes: Sizes, seeds: range) -> list[Unit]:
 
 
 def measure(unit: Unit) -> pd.DataFrame:
-    """Decay per step and memory horizon (steps) before and after training, and the loss."""
+    """Memory horizon (steps) before and after training, and the loss."""
     return _learn_adding(unit) if unit["task"] == "adding" else _learn_prices(unit)
 
 
@@ -38,7 +38,6 @@ def _learn_adding(unit: Unit) -> pd.DataFrame:
     from forecast.studies.adjoints import state_gradients
     from forecast.studies.learning import Setup, learn, network, recurrent
     from forecast.studies.tasks import Batch, adding
-    from forecast.telemetry.quantities import memory
 
     def draw(rng: np.random.Generator, count: int) -> Batch:
         return adding(rng, count, unit["steps"])
@@ -48,39 +47,44 @@ def _learn_adding(unit: Unit) -> pd.DataFrame:
     head = keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(unit["seed"]))
     model = network(layer, head, probe)
     model.compile(loss="mse")
-    before = memory(state_gradients(model, *probe)["c"][::-1])
+    before = state_gradients(model, *probe)["c"][::-1]
     setup = Setup(lr=unit["lr"], most_steps=unit["most_steps"])
     learned = learn(
         model, draw, setup, "mse", unit["seed"], lambda p, y: bool(np.mean((p - y) ** 2) < 0.01)
     )
-    after = memory(state_gradients(model, *probe)["c"][::-1])
+    after = state_gradients(model, *probe)["c"][::-1]
     return _row(before, after, learned.losses[-1]).assign(taken=learned.steps)
 
 
 def _learn_prices(unit: Unit) -> pd.DataFrame:
     from forecast.studies.stocks import trained
-    from forecast.telemetry.quantities import memory
 
     network = trained(unit["seed"], forget_bias=unit["bias"], epochs=unit["epochs"])
     frame = network.telemetry_
     assert frame is not None  # it is on unless a setting says otherwise
-    frame = frame[frame["quantity"] == "state_gradient_norm"]
+    frame = frame[frame["quantity"] == "cell_gradient_norm"]
     by_epoch = frame.sort_values("lag_sessions").groupby("epoch")["value"].apply(np.array)
-    before, after = memory(by_epoch.iloc[0]), memory(by_epoch.iloc[-1])
     taken = int(network.history_["val_loss"].argmin() + 1) * network.settings.steps_per_epoch
-    return _row(before, after, float(network.history_["val_loss"].min())).assign(taken=taken)
+    loss = float(network.history_["val_loss"].min())
+    return _row(by_epoch.iloc[0], by_epoch.iloc[-1], loss).assign(taken=taken)
 
 
-def _row(before: tuple[float, float], after: tuple[float, float], loss: float) -> pd.DataFrame:
-    named = {"rate_start": before[0], "horizon_start": before[1]}
-    named |= {"rate_end": after[0], "horizon_end": after[1], "loss": loss}
-    return pd.DataFrame([named])
+def _row(before: np.ndarray, after: np.ndarray, loss: float) -> pd.DataFrame:
+    """Memory (steps) of the gradient by lag before and after training; `length` is all there is."""
+    from forecast.telemetry.quantities import memory
+
+    length = len(before)
+    horizons = {
+        name: min(memory(by_lag).horizon_sessions, length)
+        for name, by_lag in (("horizon_start", before), ("horizon_end", after))
+    }
+    return pd.DataFrame([{**horizons, "length": length, "loss": loss}])
 
 
 def judge(frame: pd.DataFrame) -> dict[str, Finding]:
     """Horizons are medians over seeds, losses and steps means."""
     adding, prices = (frame[frame["task"] == task].groupby("bias") for task in TASKS)
-    horizon = adding["horizon_start"].median()
+    horizon, length = adding["horizon_start"].median(), int(adding["length"].max().iloc[0])
     longer = horizon.dropna().is_monotonic_increasing
     low, high = horizon.index.min(), horizon.index.max()
     steps = adding["taken"].mean()
@@ -93,6 +97,8 @@ def judge(frame: pd.DataFrame) -> dict[str, Finding]:
         "horizon": Finding(
             ", ".join(
                 f"{horizon[bias]:.3g} steps at {bias:g}"
+                if horizon[bias] < length
+                else f"all {length} steps at {bias:g}"
                 for bias in (low, USUAL, high)
                 if bias in horizon
             ),
@@ -131,10 +137,10 @@ def draw(frame: pd.DataFrame) -> "Figure":
         rows = frame[frame["task"] == task]
         top, bottom = grid[0][column], grid[1][column]
         for name, look in looks.items():
-            finite = rows[np.isfinite(rows[name]) & (rows[name] > 0)]
-            median = finite.groupby("bias")[name].median()
+            median = rows.groupby("bias")[name].median()
             top.plot(median.index, median, **look)
         top.set_yscale("log")
+        top.axhline(rows["length"].max(), color=REFERENCE, linewidth=0.8)
         bottom.plot(rows["bias"], rows["loss"], "o", color=color_of("lstm"), alpha=0.4)
         mean = rows.groupby("bias")["loss"].mean()
         bottom.plot(mean.index, mean, color=color_of("lstm"))
@@ -149,7 +155,8 @@ def draw(frame: pd.DataFrame) -> "Figure":
         for name, text in (("horizon_start", "before training"), ("horizon_end", "after training"))
     ]
     line = key("forget gate alone: −1/ln σ(bias)", color=REFERENCE, linestyle=":")
-    legend_below(figure, [*handles, line])
+    whole = key("all the steps there are", color=REFERENCE, linewidth=0.8)
+    legend_below(figure, [*handles, line, whole])
     return figure
 
 
@@ -181,6 +188,7 @@ STUDY = Study(
     measure=measure,
     judge=judge,
     draw=draw,
+    version=2,
     full={
         "biases": [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
         "steps": 60,
