@@ -21,61 +21,8 @@ A level is a log price, a return a difference of levels, a lag a number of sessi
 loss. Public names load when they are first used, so importing the package costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from forecast.evaluation.backtest import forecast_frame, make_cutoffs, walk_forward
-    from forecast.evaluation.scorecard import Scorecard, make_scorecard
-    from forecast.layers import LSTM, LSTMCell
-    from forecast.models.network import build_network
-    from forecast.prices import Panel, load_prices
-    from forecast.report.reading import RunFolder
-    from forecast.settings import Settings
-    from forecast.telemetry import GradientTelemetry
-    from forecast.training import NeuralForecaster
-    from forecast.windows import window_arrays
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"
-
-_HOME = {
-    "LSTM": "layers",
-    "LSTMCell": "layers",
-    "build_network": "models.network",
-    "Panel": "prices",
-    "load_prices": "prices",
-    "RunFolder": "report.reading",
-    "Scorecard": "evaluation.scorecard",
-    "forecast_frame": "evaluation.backtest",
-    "make_cutoffs": "evaluation.backtest",
-    "make_scorecard": "evaluation.scorecard",
-    "walk_forward": "evaluation.backtest",
-    "Settings": "settings",
-    "GradientTelemetry": "telemetry",
-    "NeuralForecaster": "training",
-    "window_arrays": "windows",
-}
-
-__all__ = [
-    "LSTM",
-    "GradientTelemetry",
-    "LSTMCell",
-    "NeuralForecaster",
-    "Panel",
-    "RunFolder",
-    "Scorecard",
-    "Settings",
-    "build_network",
-    "forecast_frame",
-    "load_prices",
-    "make_cutoffs",
-    "make_scorecard",
-    "walk_forward",
-    "window_arrays",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -58,6 +58,26 @@ def change_after() -> Callable[[Panel, int, int], Panel]:
 
 
 @pytest.fixture(scope="session")
+def finish() -> Callable[[Path, str], Path]:
+    """Return a function that writes the smallest folder that counts as a run."""
+    from forecast import runs
+    from forecast.drafts import new_run
+
+    def write(runs_dir: Path, name: str) -> Path:
+        with new_run(runs_dir, name) as folder:
+            runs.write_json(folder / "manifest.json", {"files": {}})
+        return runs_dir / name
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def everything() -> Callable[[Path], list[str]]:
+    """Return a function that names what a folder holds."""
+    return lambda folder: sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.fixture(scope="session")
 def telemetry_rows() -> pd.DataFrame:
     """What a training of three epochs measures, in round numbers."""
     rows = []

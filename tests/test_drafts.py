@@ -14,18 +14,7 @@ from forecast.errors import InputError
 from forecast.locks import LOCK, alone_in
 
 
-def finish(runs_dir, name):
-    """Write the smallest folder that counts as a run."""
-    with new_run(runs_dir, name) as folder:
-        runs.write_json(folder / "manifest.json", {"files": {}})
-    return runs_dir / name
-
-
-def everything(folder):
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def test_a_run_appears_under_its_name_only_when_it_is_whole(tmp_path):
+def test_a_run_appears_under_its_name_only_when_it_is_whole(tmp_path, everything):
     with new_run(tmp_path / "runs", "first") as folder:
         (folder / "a.txt").write_text("a")
         assert not (tmp_path / "runs" / "first").exists()
@@ -34,7 +23,7 @@ def test_a_run_appears_under_its_name_only_when_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, InputError, KeyboardInterrupt, SystemExit])
-def test_a_run_that_fails_leaves_nothing_behind(tmp_path, failure):
+def test_a_run_that_fails_leaves_nothing_behind(tmp_path, failure, finish, everything):
     finish(tmp_path, "old")
 
     def spoil():
@@ -49,7 +38,7 @@ def test_a_run_that_fails_leaves_nothing_behind(tmp_path, failure):
     assert (tmp_path / "latest").resolve().name == "old"
 
 
-def test_latest_points_at_the_newest_run_and_moves_with_the_folder(tmp_path):
+def test_latest_points_at_the_newest_run_and_moves_with_the_folder(tmp_path, finish):
     for name in ("b", "a"):
         finish(tmp_path / "runs", name)
         assert (tmp_path / "runs" / "latest").readlink() == Path(name)
@@ -57,7 +46,7 @@ def test_latest_points_at_the_newest_run_and_moves_with_the_folder(tmp_path):
     assert (tmp_path / "moved" / "latest" / "manifest.json").is_file()
 
 
-def test_without_symbolic_links_the_run_is_still_there(tmp_path, monkeypatch):
+def test_without_symbolic_links_the_run_is_still_there(tmp_path, monkeypatch, finish, everything):
     def refuse(*_, **__):
         raise OSError("no links here")
 
@@ -66,32 +55,32 @@ def test_without_symbolic_links_the_run_is_still_there(tmp_path, monkeypatch):
     assert everything(tmp_path) == ["a"]
 
 
-def test_a_folder_that_is_called_latest_is_left_alone(tmp_path):
+def test_a_folder_that_is_called_latest_is_left_alone(tmp_path, finish, everything):
     (tmp_path / "latest").mkdir()
     finish(tmp_path, "a")
     assert everything(tmp_path) == ["a", "latest"]
 
 
-def test_a_name_that_exists_is_refused_before_any_work(tmp_path):
+def test_a_name_that_exists_is_refused_before_any_work(tmp_path, finish):
     finish(tmp_path, "a")
     with pytest.raises(InputError, match=r"the run .*a exists; choose another --name or delete"):
         finish(tmp_path, "a")
 
 
-def test_the_name_of_the_link_is_no_name_for_a_run(tmp_path):
+def test_the_name_of_the_link_is_no_name_for_a_run(tmp_path, finish, everything):
     with pytest.raises(InputError, match="--name latest is kept for the link to the newest run"):
         finish(tmp_path, "latest")
     assert everything(tmp_path) == []
 
 
-def test_a_file_in_the_place_of_the_runs_folder_is_told(tmp_path):
+def test_a_file_in_the_place_of_the_runs_folder_is_told(tmp_path, finish):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(InputError, match=r"cannot be written: .*; choose another --runs-dir"):
         finish(tmp_path / "runs", "a")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_to_write_is_told(tmp_path):
+def test_a_folder_without_permission_to_write_is_told(tmp_path, finish):
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="cannot be written: Permission denied"):
         finish(tmp_path, "a")
@@ -116,7 +105,7 @@ def stop(runs_dir, name="cut", failure=KeyboardInterrupt, counts=(4, 2)):
         raise failure
 
 
-def test_a_training_that_is_stopped_keeps_its_epochs_and_says_how_to_go_on(tmp_path):
+def test_a_training_that_is_stopped_keeps_its_epochs_and_says_how_to_go_on(tmp_path, everything):
     with pytest.raises(
         KeyboardInterrupt,
         match=r"6 epochs are saved; go on with: forecast train --resume cut --runs-dir /",
@@ -125,13 +114,13 @@ def test_a_training_that_is_stopped_keeps_its_epochs_and_says_how_to_go_on(tmp_p
     assert everything(tmp_path) == [".cut.partial"]
 
 
-def test_a_failure_after_epochs_were_saved_is_still_that_failure(tmp_path):
+def test_a_failure_after_epochs_were_saved_is_still_that_failure(tmp_path, everything):
     with pytest.raises(RuntimeError):
         stop(tmp_path, failure=RuntimeError)
     assert everything(tmp_path) == [".cut.partial"]
 
 
-def test_going_on_finds_the_epochs_and_nothing_half_done_and_ends_as_a_run(tmp_path):
+def test_going_on_finds_the_epochs_and_nothing_half_done_and_ends_as_a_run(tmp_path, everything):
     with pytest.raises(KeyboardInterrupt):
         stop(tmp_path)
     name, checkpoint = find_stopped(tmp_path)
@@ -144,7 +133,9 @@ def test_going_on_finds_the_epochs_and_nothing_half_done_and_ends_as_a_run(tmp_p
     assert everything(tmp_path / "cut") == ["manifest.json"]
 
 
-def test_beginning_anew_where_epochs_are_saved_is_refused_with_the_ways_out(tmp_path):
+def test_beginning_anew_where_epochs_are_saved_is_refused_with_the_ways_out(
+    tmp_path, finish, everything
+):
     with pytest.raises(KeyboardInterrupt):
         stop(tmp_path)
     with pytest.raises(InputError, match=r"cut was stopped after 6 epochs: go on with it \(.*dele"):
@@ -152,7 +143,7 @@ def test_beginning_anew_where_epochs_are_saved_is_refused_with_the_ways_out(tmp_
     assert everything(tmp_path) == [".cut.partial"]
 
 
-def test_a_draft_of_a_dead_process_without_epochs_is_in_nobodys_way(tmp_path):
+def test_a_draft_of_a_dead_process_without_epochs_is_in_nobodys_way(tmp_path, finish, everything):
     draft = tmp_path / ".a.partial"
     (draft / "models").mkdir(parents=True)
     (draft / LOCK).write_text("999999999")
@@ -191,7 +182,7 @@ def test_the_command_that_goes_on_can_be_pasted_into_a_shell():
         *((errno.EROFS, "make it writable"), (errno.EACCES, "make it writable")),
     ],
 )
-def test_a_full_disk_is_told_with_the_way_to_go_on(tmp_path, number, remedy):
+def test_a_full_disk_is_told_with_the_way_to_go_on(tmp_path, number, remedy, everything):
     def full(counts):
         stop(tmp_path, failure=OSError(number, os.strerror(number)), counts=counts)
 
@@ -205,7 +196,7 @@ def test_a_full_disk_is_told_with_the_way_to_go_on(tmp_path, number, remedy):
     assert everything(tmp_path) == [".cut.partial"]
 
 
-def test_a_folder_that_is_removed_while_a_training_runs_is_told(tmp_path):
+def test_a_folder_that_is_removed_while_a_training_runs_is_told(tmp_path, everything):
     def removed():
         with new_run(tmp_path, "a") as folder:
             shutil.rmtree(folder)
@@ -216,7 +207,7 @@ def test_a_folder_that_is_removed_while_a_training_runs_is_told(tmp_path):
     assert everything(tmp_path) == []
 
 
-def test_a_folder_is_rewritten_whole_or_not_at_all(tmp_path):
+def test_a_folder_is_rewritten_whole_or_not_at_all(tmp_path, everything):
     (tmp_path / "a.txt").write_text("old")
     (tmp_path / ".99.b.txt").write_text("of a process that was killed")
 
@@ -240,7 +231,9 @@ def test_a_folder_is_rewritten_whole_or_not_at_all(tmp_path):
     assert (tmp_path / "a.txt").read_text() == "new"
 
 
-def test_a_name_that_a_living_process_is_writing_is_refused_with_its_number(tmp_path):
+def test_a_name_that_a_living_process_is_writing_is_refused_with_its_number(
+    tmp_path, finish, everything
+):
     refused = pytest.raises(InputError, match=rf"a\.partial is in use by process {os.getpid()}: w")
     with new_run(tmp_path, "a"), refused:
         finish(tmp_path, "a")
@@ -257,7 +250,7 @@ with alone_in(Path(sys.argv[1])):
 """
 
 
-def test_a_process_that_is_killed_keeps_nobody_out_and_one_that_lives_does(tmp_path):
+def test_a_process_that_is_killed_keeps_nobody_out_and_one_that_lives_does(tmp_path, everything):
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
         assert other.stdout.read(2) == b"in"

@@ -12,18 +12,7 @@ from forecast.errors import InputError
 from forecast.settings import Settings
 
 
-def finish(runs_dir, name):
-    """Write the smallest folder that counts as a run."""
-    with new_run(runs_dir, name) as folder:
-        runs.write_json(folder / "manifest.json", {"files": {}})
-    return runs_dir / name
-
-
-def everything(folder):
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def test_a_run_is_found_by_path_by_name_and_as_the_newest(tmp_path):
+def test_a_run_is_found_by_path_by_name_and_as_the_newest(tmp_path, finish):
     old, new = finish(tmp_path, "old"), finish(tmp_path, "new")
     assert runs.find_run(old, tmp_path / "elsewhere") == old
     assert runs.find_run(Path("old"), tmp_path) == old
@@ -36,7 +25,7 @@ def test_without_any_run_the_user_is_told_to_train_first(tmp_path):
         runs.find_run(None, tmp_path / "nowhere")
 
 
-def test_for_an_unknown_run_those_there_are_listed_without_drafts_and_links(tmp_path):
+def test_for_an_unknown_run_those_there_are_listed_without_drafts_and_links(tmp_path, finish):
     finish(tmp_path, "one")
     finish(tmp_path, "two")
     draft = tmp_path / ".three.partial"
@@ -58,7 +47,9 @@ def test_the_default_name_is_time_and_source(tmp_path):
     assert Settings(name=runs.default_name(tmp_path, "sp500")).name
 
 
-def test_default_names_of_one_second_differ_whether_the_other_run_is_done_or_not(tmp_path):
+def test_default_names_of_one_second_differ_whether_the_other_run_is_done_or_not(
+    tmp_path, everything
+):
     now, names = datetime(2026, 1, 31, 17, 5, 9), []
 
     def another():
@@ -88,7 +79,7 @@ def test_json_knows_no_nan_and_no_numpy(tmp_path):
     assert runs.read_json(path)["b"][3] == 3
 
 
-def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path):
+def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path, everything):
     path = tmp_path / "a.json"
     runs.write_json(path, {"old": 1})
     with pytest.raises(TypeError):
@@ -98,7 +89,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_frame_is_written_without_its_index_and_nothing_beside_it(tmp_path, suffix):
+def test_a_frame_is_written_without_its_index_and_nothing_beside_it(tmp_path, suffix, everything):
     frame = pd.DataFrame({"x": [1.5, np.nan], "name": ["a", "b"]}, index=[7, 8])
     path = tmp_path / f"a.{suffix}"
     runs.write_frame(path, frame)
@@ -156,7 +147,7 @@ def test_a_file_the_manifest_does_not_know_is_not_trusted(tmp_path):
         runs.check_file(tmp_path, "c.keras")
 
 
-def test_a_run_of_another_version_is_told_by_what_its_manifest_lacks(tmp_path):
+def test_a_run_of_another_version_is_told_by_what_its_manifest_lacks(tmp_path, finish):
     run = finish(tmp_path, "old")
     with pytest.raises(
         InputError, match=r"has no data, splits, backtest, seeds: .* Train it again"

@@ -9,7 +9,7 @@ import pandas as pd
 from forecast.report.charts import training as charts
 from forecast.report.parts import Picture, Table, Text
 from forecast.report.reading import RunFolder
-from forecast.report.words import number
+from forecast.report.words import each, number
 
 _TELEMETRY = ["model", "step", "epoch", "layer", "quantity", "gate", "lag_sessions", "value"]
 
@@ -69,8 +69,7 @@ def costs(run: RunFolder) -> Iterator[Any]:
 def lags(run: RunFolder) -> Iterator[Any]:
     """How far back the gradient reaches."""
     telemetry = run.frame("telemetry.parquet", _TELEMETRY)
-    memory = _last(telemetry, "memory_sessions")
-    said = "; ".join(f"{model} {number(value, '.1f')}" for model, value in memory.items())
+    said = each(_last(telemetry, "memory_sessions"), ".1f")
     yield Picture(
         "lags",
         "How far back the loss reaches",
@@ -99,14 +98,13 @@ def norms(run: RunFolder) -> Iterator[Any]:
     """Gradient of the whole network by step."""
     telemetry = run.frame("telemetry.parquet", _TELEMETRY)
     clip = run.setting("clip_norm")
-    clipped = _last(telemetry, "clipped_share", every=True)
-    said = "; ".join(f"{m} {number(v, '.0f', 100)} %" for m, v in clipped.items())
+    clipped = each(_last(telemetry, "clipped_share", every=True), ".0f", 100, " %")
     yield Picture(
         "norms",
         "Gradient of the whole network",
         "Before clipping: steps above the dotted line were clipped to it; peaks are batches that "
         "would have thrown the network off.",
-        f"Global gradient norm by optimizer step. Steps that were clipped: {said}.",
+        f"Global gradient norm by optimizer step. Steps that were clipped: {clipped}.",
         [("", charts.norm_chart(telemetry, clip if isinstance(clip, int | float) else None))],
     )
 
@@ -134,14 +132,13 @@ def gates(run: RunFolder) -> Iterator[Any]:
     if shown.empty:
         return
     last = shown[shown["epoch"] == shown["epoch"].max()].groupby("gate")["value"].mean()
-    said = ", ".join(f"{gate} {number(value, '.2f')}" for gate, value in last.items())
     yield Picture(
         "gates",
         "Gates",
         "How far each gate is open on average: a forget gate of 0.75 keeps three quarters of the "
         "cell from one session to the next; and the share of gate values so near shut or open that "
         "they can hardly change. The last point is the network that was kept.",
-        f"Mean and saturation of the gates by epoch. Means in the end: {said}.",
+        f"Mean and saturation of the gates by epoch. Means in the end: {each(last, '.2f')}.",
         [
             (title, charts.gate_chart(telemetry, quantity, y))
             for quantity, (title, y) in _GATES.items()

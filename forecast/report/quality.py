@@ -8,7 +8,7 @@ import pandas as pd
 from forecast.report.charts.scores import calibration_chart, skill_chart
 from forecast.report.parts import Picture, Table, Text, Tiles
 from forecast.report.reading import RunFolder
-from forecast.report.words import ahead, coverage, number, strongest, verdict
+from forecast.report.words import ahead, coverage, each, number, strongest, verdict
 
 _SKILL = ["model", "baseline", "h", "crps_skill", "ci_low", "ci_high", "p_value", "verdict"]
 _CALIBRATION = ["model", "h", "level", "observed"]
@@ -116,15 +116,14 @@ def calibration_pictures(run: RunFolder) -> Iterator[Any]:
         shown += list(dict.fromkeys(rivals))
     horizons = sorted(calibration["h"].unique())
     worst = calibration.assign(off=(calibration["observed"] - calibration["level"]).abs())
-    largest = worst[worst["model"] == model].groupby("h")["off"].max()
-    said = "; ".join(f"{ahead(h)} {number(off, '.1f', 100)}" for h, off in largest.items())
+    largest = worst[worst["model"] == model].groupby("h")["off"].max().rename(index=ahead)
     yield Picture(
         "calibration",
         "How far the quantiles are off",
         "Zero is calibrated; above zero at low levels, or below zero at high ones, the forecast "
         "was too sure of itself.",
         f"Difference of observed share and quantile level. Largest difference of {model}, in "
-        f"percentage points: {said}.",
+        f"percentage points: {each(largest, '.1f', 100)}.",
         [(ahead(h), calibration_chart(calibration, int(h), shown)) for h in horizons],
     )
 

@@ -33,6 +33,11 @@ def number(value: object, form: str, factor: float = 1) -> str:
     return format(factor * value, form).replace("-", "−") if known else "–"  # type: ignore[operator]
 
 
+def each(values: pd.Series, form: str, factor: float = 1, unit: str = "") -> str:
+    """Return "lstm 4.5; gru 3.1": every name of the index with its number."""
+    return "; ".join(f"{name} {number(v, form, factor)}{unit}" for name, v in values.items())
+
+
 def asked(settings: dict[str, Any], data: dict[str, Any]) -> str:
     """Say what was to be forecast."""
     horizon, lookback = settings.get("horizon", "?"), settings.get("lookback", "?")

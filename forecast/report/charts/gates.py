@@ -9,9 +9,7 @@ from bokeh.plotting import figure
 
 from forecast.plots.inside import GATE_LOOKS
 from forecast.plots.style import OBSERVED, require
-from forecast.report.charts.look import date_axis, hover, legend_below, new_figure, tint
-
-_DASHES = {"-": "solid", "--": [6, 3], "-.": [8, 3, 2, 3]}
+from forecast.report.charts.look import GATE_INKS, date_axis, hover, legend_below, new_figure, tint
 
 
 class Stack(NamedTuple):
@@ -39,9 +37,9 @@ def price_and_gates(prices: pd.DataFrame, gates: pd.DataFrame, unit: str) -> Sta
         240, y="mean gate", x_axis_type="datetime", x_range=price.x_range, min_border_left=70
     )
     items = []
-    for gate, look in GATE_LOOKS.items():
+    for gate in GATE_LOOKS:
         lines = [
-            _line(below, means[gate, when].reset_index(), gate, when, look)
+            _line(below, means[gate, when].reset_index(), gate, when)
             for when in ("untrained", "trained")
             if (gate, when) in means
         ]
@@ -60,16 +58,11 @@ def _source(frame: pd.DataFrame, column: str) -> ColumnDataSource:
     return ColumnDataSource({name: frame[name].to_numpy() for name in ("ds", column)})
 
 
-def _line(chart: figure, mean: pd.DataFrame, gate: str, when: str, look: dict[str, Any]) -> Any:
-    pale = when == "untrained"
-    line = chart.line(
-        "ds",
-        "value",
-        source=_source(mean, "value"),
-        color=tint(look["color"], 0.45) if pale else look["color"],
-        line_width=1.2 if pale else 2.2,
-        line_dash=_DASHES[look["linestyle"]],
-    )
+def _line(chart: figure, mean: pd.DataFrame, gate: str, when: str) -> Any:
+    look = GATE_INKS[gate]
+    if when == "untrained":
+        look = look | {"color": tint(look["color"], 0.45), "line_width": 1.2}
+    line = chart.line("ds", "value", source=_source(mean, "value"), **look)
     said = [("session", "@ds{%F}"), (f"{gate} gate, {when}", "@value{0.000}")]
     hover(chart, said, [line], formatters=_DAYS)
     return line

@@ -6,12 +6,20 @@ import numpy as np
 from bokeh.models import DatetimeTickFormatter, HoverTool, Legend, LegendItem, NoOverlap, VArea
 from bokeh.plotting import figure
 
+from forecast.plots.inside import GATE_LOOKS
 from forecast.plots.style import color_of, shade
 
 #: Letters of a name that are shown; the whole name is in the tables.
 _LONGEST = 40
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 TEXT, QUIET, GRID = "#3a3f47", "#6b727d", "#e4e7eb"
+
+_DASHES = {"-": "solid", "--": [6, 3], "-.": [8, 3, 2, 3]}
+#: Look of a gate's line, as in the printed figures; the candidate is none, but sticks as they do.
+GATE_INKS: dict[str, dict[str, Any]] = {
+    gate: {"color": look["color"], "line_dash": _DASHES[look["linestyle"]], "line_width": 2.2}
+    for gate, look in GATE_LOOKS.items()
+} | {"candidate": {"color": "#CC79A7", "line_dash": "dotted", "line_width": 2.2}}
 
 
 def label(name: object) -> str:

@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 
 from forecast.plots.style import names, require
 from forecast.report.charts.look import (
+    GATE_INKS,
     hover,
     ink_of,
     legend_below,
@@ -20,9 +21,6 @@ from forecast.report.charts.look import (
 
 #: A share of the gradient below float32's resolution changes nothing when it is added.
 SMALLEST_SHARE = 1e-8
-#: Gates in Okabe and Ito's colours.
-GATES = {"input": "#0072B2", "forget": "#D55E00", "candidate": "#009E73", "output": "#CC79A7"}
-
 #: Colours of the weights of one model: its first twelve are drawn.
 LAYERS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#332288", "#B07A00"),
@@ -141,11 +139,11 @@ def gate_chart(telemetry: pd.DataFrame, quantity: str, y: str) -> figure:
     rows = of_quantity(telemetry, quantity, ["epoch", "gate"])
     chart = new_figure(280, x="epoch", y=y)
     items = []
-    for gate, color in GATES.items():
+    for gate, look in GATE_INKS.items():
         by_epoch = rows[rows["gate"] == gate].groupby("epoch")["value"].mean()
         if len(by_epoch):
             source = ColumnDataSource({"x": by_epoch.index.to_numpy(), "y": by_epoch.to_numpy()})
-            line = chart.line("x", "y", source=source, color=color, line_width=2)
+            line = chart.line("x", "y", source=source, **look)
             hover(chart, [("", gate), ("epoch", "@x"), ("value", "@y{0.000}")], [line])
             items.append((gate, [line]))
     legend_below(chart, items)

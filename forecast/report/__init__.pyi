@@ -1,0 +1,11 @@
+from .build import build_chart as build_chart
+from .build import build_report as build_report
+from .build import write_report as write_report
+from .charts.fans import fan_chart as fan_chart
+from .charts.scores import calibration_chart as calibration_chart
+from .charts.scores import skill_chart as skill_chart
+from .charts.training import gate_chart as gate_chart
+from .charts.training import lag_chart as lag_chart
+from .charts.training import layer_chart as layer_chart
+from .charts.training import loss_chart as loss_chart
+from .charts.training import norm_chart as norm_chart
