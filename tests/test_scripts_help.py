@@ -98,5 +98,5 @@ def test_every_public_name_is_there():
 
     for name in forecast.__all__:
         assert getattr(forecast, name).__name__
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="No forecast attribute nonsense"):
         _ = forecast.nonsense
