@@ -142,22 +142,26 @@ def lines_of(file: IO[bytes], path: Path) -> Iterator[str]:
         yield line.decode("utf-8-sig", "replace")
 
 
-def check_parquet(path: Path) -> None:
+def check_parquet(path: Path, by_group: bool = False) -> None:
     """Raise InputError for a Parquet file whose columns would take more memory than they may.
 
-    Raises OSError or ValueError when it is damaged.
+    With `by_group` the limits are those of one row group: it is read one after the other. Raises
+    OSError or ValueError when it is damaged.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
         about, schema = file.metadata, file.schema_arrow
-        held = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
-        cells = about.num_rows * max(about.num_columns, 1)
-        if max(held, path.stat().st_size) > PARQUET_BYTES or cells > PARQUET_CELLS:
+        groups = [about.row_group(k) for k in range(about.num_row_groups)]
+        combine = max if by_group and groups else sum
+        held = combine(group.total_byte_size for group in groups)
+        rows = combine(group.num_rows for group in groups)
+        cells = rows * max(about.num_columns, 1)
+        size = 0 if by_group else path.stat().st_size
+        if max(held, size) > PARQUET_BYTES or cells > PARQUET_CELLS:
             raise InputError(
-                f"{path} holds {about.num_rows:,} rows of {about.num_columns:,} columns, "
+                f"{path} holds {rows:,} rows of {about.num_columns:,} columns, "
                 f"{held / MEGABYTE:,.0f} MB: more than the {PARQUET_CELLS:,} cells or "
                 f"{PARQUET_BYTES / MEGABYTE:,.0f} MB that one file may have."
             )
@@ -166,16 +170,26 @@ def check_parquet(path: Path) -> None:
         if other:
             kind = schema.field(other[0]).type
             raise InputError(f"{path}: {other[0]} holds {kind}, expected numbers, dates or text.")
-    if text and about.num_rows:
-        table = parquet.read_table(path, columns=text, read_dictionary=text)
-        for name in text:
-            letters = [pc.max(pc.binary_length(c.dictionary)).as_py() for c in table[name].chunks]
-            longest = max((each or 0 for each in letters), default=0)
-            if longest > TEXT_LETTERS:
-                raise InputError(
-                    f"{path}: {name} holds a text of {longest:,} bytes, expected at most "
-                    f"{TEXT_LETTERS:,}."
-                )
+    if text:
+        _check_letters(path, text)
+
+
+def _check_letters(path: Path, columns: list[str]) -> None:
+    """Raise InputError for a Parquet file with an endless text in one of its `columns`."""
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path, read_dictionary=columns) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns)
+            for name in columns:
+                each = [pc.max(pc.binary_length(c.dictionary)).as_py() for c in table[name].chunks]
+                longest = max((letters or 0 for letters in each), default=0)
+                if longest > TEXT_LETTERS:
+                    raise InputError(
+                        f"{path}: {name} holds a text of {longest:,} bytes, expected at most "
+                        f"{TEXT_LETTERS:,}."
+                    )
 
 
 def _is_text(pa: Any, kind: Any) -> bool:

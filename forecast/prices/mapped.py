@@ -36,6 +36,11 @@ def new_array(shape: tuple[int, ...], dtype: type[np.floating] = np.float32) -> 
         ) from error
 
 
+def is_large(array: np.ndarray) -> bool:
+    """Say whether an array of this size is memory-mapped by `new_array`."""
+    return array.nbytes >= LARGE
+
+
 def _folder() -> Path:
     own = os.environ.get("FORECAST_CACHE_DIR")
     shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

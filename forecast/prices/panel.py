@@ -11,6 +11,7 @@ import pandas as pd
 
 from forecast.errors import InputError
 from forecast.markup import html_table
+from forecast.prices.mapped import is_large, new_array
 
 #: Fields of a panel, in the order of its columns; `adj_close` is always there.
 FIELDS = ("open", "high", "low", "close", "volume", "adj_close")
@@ -123,7 +124,7 @@ class Panel:
         frame = self.frame
         if tickers is not None:
             chosen = choose_tickers(self.tickers, tickers)
-            frame = frame.loc[:, frame.columns.isin(chosen, level="unique_id")]
+            frame = _columns(frame, frame.columns.isin(chosen, level="unique_id"))
             seen = np.flatnonzero(_field(frame, "adj_close").notna().any(axis=1))
             if not seen.size:
                 raise no_sessions(chosen, (frame.index[0].date(), frame.index[-1].date()), [])
@@ -196,6 +197,17 @@ def _field(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     field = frame[name]
     assert isinstance(field, pd.DataFrame)  # the columns have two levels
     return field
+
+
+def _columns(frame: pd.DataFrame, chosen: np.ndarray) -> pd.DataFrame:
+    """Return some columns of a frame; of a large one they are memory-mapped like itself."""
+    if not is_large(frame.to_numpy()):
+        return frame.loc[:, chosen]
+    values = frame.to_numpy()
+    kept = new_array((int(chosen.sum()), len(values)), values.dtype.type)
+    for row, column in zip(kept, np.flatnonzero(chosen), strict=True):
+        row[:] = values[:, column]
+    return pd.DataFrame(kept.T, index=frame.index, columns=frame.columns[chosen], copy=False)
 
 
 def _timestamp(day: date | str | None) -> pd.Timestamp | None:

@@ -29,6 +29,7 @@ class Partitions(Mapping[str, pd.DataFrame]):
 
     files: dict[str, list[Path]]
     fields: tuple[str, ...]
+    named: bool = False  # whether the files have a column unique_id, too
     start: date | None = None
     end: date | None = None
 
@@ -36,7 +37,10 @@ class Partitions(Mapping[str, pd.DataFrame]):
         return self._rows(ticker, self.fields)
 
     def days(self, ticker: str) -> pd.DatetimeIndex:
-        """The dates of a ticker alone, which is quicker."""
+        """The dates of a ticker alone, which is quicker; InputError for rows of another one."""
+        if self.named:
+            for path in self.files[ticker]:
+                _check_rows_of(ticker, path)
         return pd.DatetimeIndex(self._rows(ticker, ()).index)
 
     def _rows(self, ticker: str, fields: tuple[str, ...]) -> pd.DataFrame:
@@ -55,19 +59,21 @@ class Partitions(Mapping[str, pd.DataFrame]):
 def read_parquet(settings: PriceSettings) -> tuple[Partitions, str]:
     """Return the tickers of the folder `settings.path` and the SHA-256 of their files.
 
-    Raises InputError for a folder without tickers, one that is not in it, one that is there twice
-    and a file with another schema than the first.
+    Raises InputError for a folder that is not there, has no tickers or cannot be read, a ticker
+    that is not in it or is there twice, and a file with another schema than the first.
     """
     assert settings.path is not None
     files = _partitions(settings.path)
     if settings.tickers:
         files = {name: files[name] for name in choose_tickers(files, settings.tickers)}
-    fields = _common_fields(files)
+    schema = _common_schema(files)
+    fields = tuple(field for field in FIELDS if field in schema)
     digest = hashlib.sha256()
     for name in sorted(files):
         for path in files[name]:
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return Partitions(files, fields, settings.start, settings.end), digest.hexdigest()
+    named = "unique_id" in schema
+    return Partitions(files, fields, named, settings.start, settings.end), digest.hexdigest()
 
 
 def write_partition(folder: Path, ticker: str, rows: pd.DataFrame) -> Path:
@@ -88,14 +94,14 @@ def _partitions(folder: Path) -> dict[str, list[Path]]:
             "--format parquet --path DIR."
         )
     found: dict[str, list[Path]] = {}
-    for each in sorted(folder.glob(f"{KEY}*")):
+    for each in (folder / name for name in _names_in(folder) if name.startswith(KEY)):
         ticker = unquote(each.name.removeprefix(KEY))
         if ticker in found:
             raise InputError(
                 f"{folder} has {ticker} twice, in {found[ticker][0].parent.name} and {each.name}: "
                 "keep one of them."
             )
-        files = sorted(each.glob("*.parquet"))
+        files = [each / name for name in _names_in(each) if name.endswith(".parquet")]
         if not files:
             raise InputError(f"{each} holds no .parquet file: fill it, or remove the folder.")
         found[ticker] = files
@@ -107,8 +113,22 @@ def _partitions(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _common_fields(files: Mapping[str, list[Path]]) -> tuple[str, ...]:
-    """The fields of all files; InputError for a file that differs from the first."""
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(each.name for each in folder.iterdir())  # glob passes over what is forbidden
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path} cannot be read ({error.strerror}): it must be there, and yours to read, with all "
+        "that is in it."
+    )
+
+
+def _common_schema(files: Mapping[str, list[Path]]) -> dict[str, str]:
+    """The columns of all files; InputError for a file that differs from the first."""
     first, schema = None, None
     for path in (path for parts in files.values() for path in parts):
         found = _schema(path)
@@ -119,12 +139,12 @@ def _common_fields(files: Mapping[str, list[Path]]) -> tuple[str, ...]:
                 f"{path} has another schema than {first}: {_told(found)} instead of "
                 f"{_told(schema)}; write it again like the others, or remove it."
             )
-    fields = tuple(field for field in FIELDS if field in (schema or {}))
-    if "ds" not in (schema or {}) or not {"close", "adj_close"} & set(fields):
+    schema = schema or {}
+    if "ds" not in schema or not {"close", "adj_close"} & set(schema):
         raise InputError(
-            f"{first} has the columns {_told(schema or {})}; expected ds and close or adj_close."
+            f"{first} has the columns {_told(schema)}; expected ds and close or adj_close."
         )
-    return fields
+    return schema
 
 
 def _schema(path: Path) -> dict[str, str]:
@@ -134,6 +154,8 @@ def _schema(path: Path) -> dict[str, str]:
         schema = pq.read_schema(path)
     except InputError:
         raise
+    except PermissionError as error:
+        raise _unreadable(path, error) from error
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path} is no Parquet file ({error}): write it again.") from error
     kinds = {}
@@ -147,16 +169,34 @@ def _schema(path: Path) -> dict[str, str]:
     return kinds
 
 
+def _check_rows_of(ticker: str, path: Path) -> None:
+    """Raise InputError for a file with rows of another ticker than its folder says."""
+    found = _table(path, ["unique_id"])["unique_id"].unique().to_pylist()
+    others = [str(name) for name in found if str(name) != ticker]
+    if others:
+        raise InputError(
+            f"{path} holds rows of {', '.join(others[:5])}, expected {ticker} alone, as its folder "
+            f"says: move them to a folder {KEY}{quote(others[0], safe='')}, or remove the column "
+            "unique_id if the folder is right."
+        )
+
+
+def _table(path: Path, columns: list[str]) -> pa.Table:
+    """Some columns of one file."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read ({error}): write it again.") from error
+
+
 def _told(schema: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({kind})" for name, kind in schema.items()) or "no column"
 
 
 def _read(path: Path, fields: tuple[str, ...]) -> pd.DataFrame:
     """The rows of one file, dates as sessions."""
-    try:
-        rows = pd.read_parquet(path, columns=["ds", *fields], partitioning=None)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"{path} cannot be read ({error}): write it again.") from error
+    rows = _table(path, ["ds", *fields]).to_pandas()
     if rows["ds"].dtype.kind != "M":
         rows["ds"] = pd.to_datetime(rows["ds"])
     days = pd.DatetimeIndex(rows["ds"], name="ds").tz_localize(None).normalize().as_unit("ns")

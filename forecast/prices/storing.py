@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forecast import runs
-from forecast.bounded import read_table
+from forecast.bounded import check_parquet
 from forecast.errors import InputError
+from forecast.prices.mapped import new_array
 from forecast.prices.panel import FIELDS, Panel
 
 #: Tickers that are written at once.
@@ -59,18 +60,37 @@ def describe(panel: Panel) -> dict[str, Any]:
 def load_panel(path: Path, about: Mapping[str, Any]) -> Panel:
     """Read back the panel, bit for bit; `about` is what `describe` said of it.
 
-    Raises InputError when the file is damaged or does not fit the description.
+    Beside the panel, which is memory-mapped when it is large, there are the rows of `BLOCK` tickers
+    in memory. Raises InputError when the file is damaged or does not fit the description.
     """
     try:
-        rows = read_table(path)
-        U = len(about["tickers"])
-        fields = [name for name in FIELDS if name in rows]
-        values = [rows[name].to_numpy("float64").reshape(U, -1).T for name in fields]  # (S, U)
-        S = len(values[0])
-        names = rows["unique_id"].to_numpy()[::S]
-        columns = pd.MultiIndex.from_product([fields, names], names=["field", "unique_id"])
-        days = pd.DatetimeIndex(rows["ds"].to_numpy()[:S], name="ds").as_unit("ns")
-        frame = pd.DataFrame(np.hstack(values), index=days, columns=columns)
+        check_parquet(path, by_group=True)
+        with pq.ParquetFile(path, read_dictionary=["unique_id"]) as file:
+            frame = _read(file, len(about["tickers"]), about["sessions"])
         return Panel(frame, about["source"], about["sha256"], about["calendar"], about["scale"])
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path} cannot be read: {error}; train the run again.") from error
+
+
+def _read(file: pq.ParquetFile, U: int, S: int) -> pd.DataFrame:
+    """The frame of a panel of U tickers and S sessions, in the precision of its file."""
+    rows = file.metadata.num_rows
+    if rows != U * S:
+        raise ValueError(f"{rows} rows, expected {U} tickers × {S} sessions")
+    schema = file.schema_arrow
+    fields = [name for name in FIELDS if name in schema.names]
+    kind = np.result_type(*(schema.field(name).type.to_pandas_dtype() for name in fields))
+    values = new_array((len(fields), rows), kind.type)
+    names: list[str] = []
+    days: list[np.ndarray] = []
+    at = 0
+    for number in range(file.num_row_groups):
+        block = file.read_row_group(number)
+        days = days or [block["ds"][:S].to_numpy()]
+        names += block["unique_id"].take(np.arange(-at % S, len(block), S)).to_pylist()
+        for f, name in enumerate(fields):
+            values[f, at : at + len(block)] = block[name].to_numpy()
+        at += len(block)
+    columns = pd.MultiIndex.from_product([fields, names], names=["field", "unique_id"])
+    index = pd.DatetimeIndex(days[0], name="ds").as_unit("ns")
+    return pd.DataFrame(values.reshape(-1, S).T, index=index, columns=columns, copy=False)

@@ -10,6 +10,7 @@ from forecast.prices.mapped import new_array
 from forecast.prices.panel import FIELDS, Panel, no_sessions
 from forecast.prices.parquet import read_parquet
 from forecast.prices.repairs import Repair
+from forecast.prices.sessions import WEEKDAYS
 from forecast.settings import PriceSettings
 
 #: Share of the tickers that may be left out because their prices cannot be trusted.
@@ -78,15 +79,25 @@ def _panel(
     sha256: str,
     calendar: str,
 ) -> Panel:
-    """The panel of the first `names` of ``values`` (fields, U, S), a view where it can be."""
-    columns = pd.MultiIndex.from_product([fields, names], names=["field", "unique_id"])
-    flat = values[:, : len(names)].reshape(len(columns), len(sessions))
-    observed = np.zeros(len(sessions), dtype=bool)
-    for each in flat[-len(names) :]:
-        observed |= np.isfinite(each)
+    """The panel of the first `names` of ``values`` (fields, U, S), which are moved, not copied."""
+    S, U = len(sessions), len(names)
+    rows = values.reshape(-1, S)  # (fields · U, S)
+    for at in range(len(fields) * U):  # close up where tickers were left out
+        rows[at] = values[at // U, at % U]
+    observed = np.zeros(S, dtype=bool)
+    for row in rows[(len(fields) - 1) * U : len(fields) * U]:
+        observed |= np.isfinite(row)
     seen = np.flatnonzero(observed)
+    if calendar == WEEKDAYS:  # it knows no holidays: a weekday without any price is none
+        for row in rows:
+            row[: len(seen)] = row[seen]
+        sessions, seen = sessions[seen], np.arange(len(seen))
     inside = slice(seen[0], seen[-1] + 1)
+    columns = pd.MultiIndex.from_product([fields, names], names=["field", "unique_id"])
     frame = pd.DataFrame(
-        flat[:, inside].T, index=sessions[inside].rename("ds"), columns=columns, copy=False
+        rows[: len(columns), inside].T,
+        index=sessions[inside].rename("ds"),
+        columns=columns,
+        copy=False,
     )
     return Panel(frame, "parquet", sha256, calendar)

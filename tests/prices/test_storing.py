@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,3 +50,28 @@ def test_many_tickers_are_stored_in_blocks_and_come_back_bit_for_bit(
     store_panel(tmp_path / "panel.parquet", panel)
     back = load_panel(tmp_path / "panel.parquet", describe(panel))
     pd.testing.assert_frame_equal(back.frame, panel.frame, check_freq=False)
+
+
+def test_a_large_panel_in_single_precision_comes_back_memory_mapped_and_as_it_was(
+    make_panel, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("forecast.prices.mapped.LARGE", 0)
+    monkeypatch.setattr("forecast.prices.storing.BLOCK", 2)
+    monkeypatch.setenv("FORECAST_CACHE_DIR", str(tmp_path / "cache"))
+    panel = make_panel(tickers=5, sessions=300, holes=9, late=50)
+    panel = replace(panel, frame=panel.frame.astype("float32"))
+    store_panel(tmp_path / "panel.parquet", panel)
+    back = load_panel(tmp_path / "panel.parquet", describe(panel))
+    pd.testing.assert_frame_equal(back.frame, panel.frame, check_freq=False)
+    some = back.select(tickers=back.tickers[::2])
+    chosen = back.frame.columns.isin(some.tickers, "unique_id")
+    pd.testing.assert_frame_equal(some.frame, back.frame.loc[:, chosen])
+    for each in (back, some):
+        assert each.field("close").to_numpy().dtype == np.float32
+        assert is_mapped(each.field("close").to_numpy())
+
+
+def is_mapped(array):
+    while array is not None and not isinstance(array, np.memmap):
+        array = array.base
+    return array is not None

@@ -45,6 +45,20 @@ def test_the_panel_is_that_of_the_same_rows_in_memory_in_single_precision(folder
     assert {str(each) for each in repairs} == {str(each) for each in noted}
 
 
+@pytest.mark.parametrize("calendar", ["24/5", "24/7"])
+def test_plain_day_calendars_make_the_panel_that_the_same_rows_in_memory_make(
+    folder, rows, calendar, monkeypatch
+):
+    for module in ("cleaning.MISSING_SHARE", "cleaning.MISSING_SHARE_WEEKDAYS"):
+        monkeypatch.setattr(f"forecast.prices.{module}", 0.5)
+    panel, repairs = read(folder, calendar=calendar)
+    whole, noted = clean(rows, source="parquet", sha256="", calendar=calendar)
+    pd.testing.assert_frame_equal(panel.frame, whole.frame.astype("float32"), check_freq=False)
+    assert {str(each) for each in repairs} == {str(each) for each in noted}
+    holidays = panel.field("close").isna().all(axis=1).sum()
+    assert (holidays == 0) == (calendar == "24/5")
+
+
 def test_a_large_panel_is_memory_mapped_and_sliced_without_a_copy(folder, monkeypatch, tmp_path):
     monkeypatch.setattr("forecast.prices.mapped.LARGE", 0)
     monkeypatch.setenv("FORECAST_CACHE_DIR", str(tmp_path / "cache"))
@@ -132,7 +146,7 @@ def test_one_bad_ticker_of_many_is_left_out_and_said_so(folder, monkeypatch):
     (told,) = [str(each) for each in repairs if each.kind == "left out"]
     assert "S03 2010-05-27: close is -1" in told
     whole, _ = read(folder, tickers=("S04", "S05"))
-    np.testing.assert_array_equal(panel.field("close")["S05"], whole.field("close")["S05"])
+    np.testing.assert_array_equal(panel.select(whole.tickers).frame, whole.frame)
     with pytest.raises(InputError, match="close is -1"):
         read(folder, tickers=("S03", "S04"))
 
