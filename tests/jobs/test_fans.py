@@ -54,6 +54,27 @@ def test_cutoffs_and_horizons_are_thinned_evenly_to_what_a_page_can_hold(
     assert horizons[-1] == 30
 
 
+def test_of_too_many_tickers_some_are_taken_evenly_and_their_forecasts_stay_the_same(
+    make_panel, monkeypatch, tmp_path
+):
+    panel = make_panel(tickers=5, sessions=600, late=100)
+    prepared = Prepared(panel, make_splits(panel, Settings(horizon=30, lookback=40)), [])
+    model = History(250).fit(panel, prepared.until)
+    every = fans.past_fans("some", model, prepared, 2)
+    monkeypatch.setattr(fans, "MOST_ROWS", 3 * 2 * fans.CUTOFFS)
+    frame = fans.past_fans("some", model, prepared, 2)
+    assert sorted(frame["unique_id"].unique()) == ["S00", "S02", "S04"]
+    assert len(frame) == 3 * 2 * fans.CUTOFFS
+    keys = ["unique_id", "cutoff", "h"]
+    same = every.merge(frame[keys], on=keys, how="right")
+    pd.testing.assert_frame_equal(frame.reset_index(drop=True), same[list(frame)])
+    (tmp_path / "plots").mkdir()
+    fans.write_fans(tmp_path, prepared, {"some": model}, 2)
+    assert set(pd.read_parquet(tmp_path / "prices.parquet")["unique_id"]) == {"S00", "S02", "S04"}
+    pictures = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert pictures == {"fan_S00.png", "fan_S02.png", "fan_S04.png"}
+
+
 def test_the_band_of_the_baseline_lies_beside_the_network(prepared, model):
     frame = fans.past_fans("some", model, prepared, 3)
     beside = [c for c in frame if c.startswith("ewma-t")]
@@ -63,7 +84,7 @@ def test_the_band_of_the_baseline_lies_beside_the_network(prepared, model):
 
 
 def test_prices_begin_a_year_before_the_test_part_and_skip_holes(prepared):
-    long = fans.recent_prices(prepared)
+    long = fans.recent_prices(prepared, prepared.panel.tickers)
     panel = prepared.panel
     assert long["ds"].min() >= panel.sessions[prepared.splits.test[0] - 250]
     assert long["ds"].max() == panel.sessions[-1]
