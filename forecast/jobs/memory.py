@@ -6,6 +6,7 @@ from pathlib import Path
 
 from forecast.errors import InputError
 from forecast.prices import Panel
+from forecast.prices.mapped import LARGE
 from forecast.settings import Settings
 
 GB = 2**30
@@ -15,8 +16,11 @@ LIBRARIES = 1.1 * GB
 PER_TARGET, PER_UNIT = 200, 12
 #: Features of a session where there are highs and lows.
 FEATURES = 12
-#: Windows that are forecast at once (training.forecaster.FORECAST_BATCH).
-FORECAST_BATCH = 256
+#: Windows that are forecast at once (training.forecaster.FORECAST_BATCH), origins that are scored
+#: at most (jobs.walking.MOST_ORIGINS), tickers whose features are made at once (windows.features).
+FORECAST_BATCH, MOST_ORIGINS, BLOCK = 256, 60_000, 256
+#: Numbers kept per scored origin, horizon and model: its quantiles and scores, measured.
+PER_FORECAST = 200
 #: Where Linux says what is free, and what a container may have.
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
@@ -44,10 +48,12 @@ def needed_bytes(settings: Settings, panel: Panel) -> float:
     B = max(settings.batch_size, FORECAST_BATCH / 2)  # forecasting keeps less
     batch = B * (targets * PER_TARGET + T * units * PER_UNIT)
     weights = 4 * units * (units + 32) * 8  # and their gradients, moments, copies
-    windows = U * S * (FEATURES + 8) * 2
-    origins = U * S * 0.2 * len(settings.scored_horizons)
-    forecasts = origins * 99 * (len(settings.cell) * (settings.seeds + 2) + 10)
-    return LIBRARIES + 4 * (batch + weights + windows + forecasts)
+    mapped = 4 * U * S * FEATURES >= LARGE  # then in a file, but for the block at hand
+    windows = (min(U, 2 * BLOCK) if mapped else U) * S * (FEATURES + 8) * 2
+    closes = U * S * 8  # returns and volatilities of all tickers, in double precision
+    origins = min(U * S * 0.2, MOST_ORIGINS) * len(settings.scored_horizons)
+    forecasts = origins * PER_FORECAST * (len(settings.cell) * (settings.seeds + 2) + 10)
+    return LIBRARIES + 4 * (batch + weights + windows + closes + forecasts)
 
 
 def available_bytes() -> float | None:

@@ -3,13 +3,16 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from forecast.cli import main
 from forecast.errors import InputError
-from forecast.jobs import memory
+from forecast.jobs import memory, walking
 from forecast.settings import Settings
+from forecast.training import forecaster
+from forecast.windows import features
 
 ROOT = Path(__file__).parents[2]
 GB = memory.GB
@@ -71,6 +74,17 @@ def test_the_estimate_grows_with_whatever_is_larger(make_panel, larger):
     panel = make_panel()
     one, other = (memory.needed_bytes(Settings(**k), panel) for k in ({}, larger))
     assert other > one
+
+
+def test_five_thousand_tickers_fit_where_their_panel_is_mapped_and_some_are_scored():
+    def gigabytes(tickers):
+        panel = SimpleNamespace(sessions=range(2500), tickers=range(tickers))
+        return memory.needed_bytes(Settings(cell=("lstm",)), panel) / GB
+
+    assert gigabytes(20) < gigabytes(500) < gigabytes(5000) < 4
+    assert memory.MOST_ORIGINS == walking.MOST_ORIGINS
+    assert memory.FORECAST_BATCH == forecaster.FORECAST_BATCH
+    assert memory.BLOCK == features.BLOCK
 
 
 def test_the_command_tells_it_before_anything_is_written(free, tmp_path, capsys):
