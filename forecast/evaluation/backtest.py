@@ -109,10 +109,10 @@ def walk_forward(
 def realised(panel: Panel, cutoffs: pd.DataFrame, horizons: tuple[int, ...]) -> np.ndarray:
     """Log return (N, H) from each cutoff's close to the close h sessions later, or NaN."""
     session, ticker = panel.locate(cutoffs)
-    longest = max(horizons)
-    level = np.vstack([panel.level, np.full((longest, len(panel.tickers)), np.nan)])
+    level, last = panel.level, len(panel.sessions) - 1
     later = session[:, None] + np.asarray(horizons)  # (N, H)
-    return level[later, ticker[:, None]] - level[session, ticker][:, None]
+    then = level[np.minimum(later, last), ticker[:, None]].astype(float)
+    return np.where(later <= last, then - level[session, ticker][:, None], np.nan)
 
 
 def forecast_frame(backtest: Backtest, panel: Panel) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Folds of a walk-forward backtest: what each refit may learn from, and what it forecasts."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -41,7 +41,7 @@ class Fold:
 
     Prices from `train_from` to `train_until` may be learned from; the longest target of the
     last training origin, `last_origin`, ends at `train_until` (the purge). Cutoffs are every
-    `step`-th session from `first` to `last`.
+    `step`-th session from `first` to `last`, of `tickers` or, without any named, of all.
     """
 
     train_from: pd.Timestamp
@@ -50,6 +50,7 @@ class Fold:
     first: pd.Timestamp
     last: pd.Timestamp
     step: int
+    tickers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return (
@@ -63,11 +64,16 @@ class Fold:
         """The fold for a manifest: ISO dates, step and the number of origins."""
         days = ("train_from", "last_origin", "train_until", "first", "last")
         dates = {name: f"{getattr(self, name):%Y-%m-%d}" for name in days}
-        return {**dates, "step": self.step, "origins": len(self.cutoffs(panel))}
+        some = {"tickers": len(self.tickers)} if self.tickers else {}
+        return {**dates, "step": self.step, "origins": len(self.cutoffs(panel)), **some}
+
+    def shown(self, panel: Panel) -> Panel:
+        """The panel of the tickers that are forecast."""
+        return panel.select(self.tickers) if self.tickers else panel
 
     def cutoffs(self, panel: Panel) -> pd.DataFrame:
         """Origins ``unique_id, cutoff`` of this fold: the observed ones on its grid."""
-        every = make_cutoffs(panel, self.first, self.last)
+        every = make_cutoffs(self.shown(panel), self.first, self.last)
         session, _ = panel.locate(every)
         start = panel.sessions.get_loc(self.first)
         return every[(session - start) % self.step == 0].reset_index(drop=True)
@@ -78,12 +84,15 @@ def make_folds(
     first: pd.Timestamp | str,
     last: pd.Timestamp | str | None,
     schedule: Schedule,
+    most: int | None = None,
 ) -> list[Fold]:
     """Cut the cutoffs from `first` to `last` (None: the end) into folds.
 
     Cutoffs with fewer than `horizon` sessions after them are left out, so that every target of
-    every horizon is known. Raises InputError when there is none, or when the first fold has
-    fewer than 250 training sessions beside the horizon.
+    every horizon is known. Where all folds have more than `most` origins together, they forecast
+    some tickers alone, the same in every fold, chosen evenly from A to Z. Raises InputError when
+    there is no cutoff, or when the first fold has fewer than 250 training sessions beside the
+    horizon.
 
     Example:
         >>> from forecast.prices import clean, garch_prices
@@ -118,18 +127,56 @@ def make_folds(
                 step=schedule.step,
             )
         )
-    return folds
+    return folds if most is None else _of_some_tickers(folds, panel, most)
+
+
+def _of_some_tickers(folds: list[Fold], panel: Panel, most: int) -> list[Fold]:
+    """The folds, of evenly chosen tickers where they have more than `most` origins together."""
+    names = pd.concat([fold.cutoffs(panel)["unique_id"].astype(str) for fold in folds])
+    if len(names) <= most:
+        return folds
+    every = np.unique(names)
+    count = max(len(every) * most // len(names), 1)
+    chosen = every[np.linspace(0, len(every) - 1, count).round().astype(int)]
+    return [replace(fold, tickers=tuple(map(str, chosen))) for fold in folds]
 
 
 def refit(models: Mapping[str, "Forecaster"], panel: Panel, fold: Fold) -> dict[str, "Forecaster"]:
     """Return clones of the models fitted on the training sessions of a fold.
 
-    They are given no price outside these sessions.
+    They are given no price outside these sessions; those that do not see the market are given the
+    tickers of the fold alone.
     """
     from sklearn.base import clone
 
     past = panel.select(start=fold.train_from, end=fold.train_until)
-    return {name: clone(model).fit(past, fold.train_until) for name, model in models.items()}
+    shown = fold.shown(past)
+    return {
+        name: clone(model).fit(past if model.sees_market else shown, fold.train_until)
+        for name, model in models.items()
+    }
+
+
+def forecast_fold(
+    fitted: Mapping[str, "Forecaster"],
+    panel: Panel,
+    fold: Fold,
+    horizons: tuple[int, ...],
+    done: Callable[[str], None] = lambda name: None,
+) -> Backtest:
+    """Let fitted models forecast from the cutoffs of a fold; `done` is told the name of each.
+
+    Those that do not see the market are shown the tickers of the fold alone.
+    """
+    cutoffs = fold.cutoffs(panel)
+    if not fold.tickers:
+        return walk_forward(fitted, panel, cutoffs, horizons, done)
+    market = {name: model for name, model in fitted.items() if model.sees_market}
+    others = {name: model for name, model in fitted.items() if not model.sees_market}
+    whole = walk_forward(market, panel, cutoffs, horizons, done)
+    beside = walk_forward(others, fold.shown(panel), cutoffs, horizons, done)
+    quantiles = whole.quantiles | beside.quantiles
+    return replace(whole, quantiles={name: quantiles[name] for name in fitted})
 
 
 def walk_folds(
@@ -143,8 +190,7 @@ def walk_folds(
     `backtest.join` puts the parts together.
     """
     for fold in folds:
-        fitted = refit(models, panel, fold)
-        yield fold, walk_forward(fitted, panel, fold.cutoffs(panel), horizons)
+        yield fold, forecast_fold(refit(models, panel, fold), panel, fold, horizons)
 
 
 def _check(panel: Panel, start: int, end: int, schedule: Schedule) -> None:

@@ -12,7 +12,14 @@ from forecast.evaluation.folds import Fold, make_folds, walk_folds
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.versions import versions
-from forecast.jobs.walking import by_seed, schedule_of, single_fold, with_ensembles
+from forecast.jobs.walking import (
+    MOST_ORIGINS,
+    by_seed,
+    say_tickers,
+    schedule_of,
+    single_fold,
+    with_ensembles,
+)
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
 from forecast.models.levels import LEVELS
@@ -32,7 +39,8 @@ def frozen(
     """The folds of a walk, and as the manifest keeps them: settings, dates, origins."""
     panel = prepared.panel
     if walk.refit_every:
-        folds = make_folds(panel, prepared.test_start, None, schedule_of(settings, walk))
+        schedule = schedule_of(settings, walk)
+        folds = make_folds(panel, prepared.test_start, None, schedule, MOST_ORIGINS)
     else:
         folds = [single_fold(settings, prepared, walk)]
     return folds, {
@@ -83,6 +91,7 @@ def refitted(
     learners = {**by_seed(models), **{name: BASELINES[name]() for name in BASELINES}}
     folds, _ = frozen(settings, prepared, walk)
     terminal.heading(f"Walking forward in {len(folds)} folds, saved one by one in {folder}")
+    say_tickers(folds[0], prepared.panel, terminal)
     parts: list[Backtest] = []
     with terminal.progress("folds", len(folds)) as bar:
         for number, fold in enumerate(folds):

@@ -1,17 +1,14 @@
 """Walking forward: the fitted networks of a run and the baselines over the test part."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-import numpy as np
-import pandas as pd
-
-from forecast.evaluation.backtest import Backtest, add_mean, walk_forward
-from forecast.evaluation.folds import Fold, Schedule, make_folds
+from forecast.evaluation.backtest import Backtest, add_mean
+from forecast.evaluation.folds import Fold, Schedule, forecast_fold, make_folds
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
+from forecast.prices import Panel
 from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble
 
@@ -38,7 +35,7 @@ def single_fold(settings: Settings, prepared: Prepared, walk: BacktestSettings) 
     sessions = prepared.panel.sessions
     first = sessions[min(prepared.splits.test[0] + walk.embargo, len(sessions) - 1)]
     schedule = schedule_of(settings, walk.model_copy(update={"refit_every": 0}))
-    return make_folds(prepared.panel, first, None, schedule)[0]
+    return make_folds(prepared.panel, first, None, schedule, MOST_ORIGINS)[0]
 
 
 def once(
@@ -50,40 +47,30 @@ def once(
 ) -> Backtest:
     """Walk fitted networks and the baselines over the test part; nothing is refitted."""
     panel, fold = prepared.panel, single_fold(settings, prepared, walk)
-    cutoffs = some_tickers(fold.cutoffs(panel))
     horizons = settings.scored_horizons
     terminal.heading(
-        f"Walking forward: {len(cutoffs):,} origins, {', '.join(map(str, horizons))} sessions "
-        "ahead, no refit"
+        f"Walking forward: {len(fold.cutoffs(panel)):,} origins, {', '.join(map(str, horizons))} "
+        "sessions ahead, no refit"
     )
     terminal.line(f"  fold 1 of 1: {fold}")
-    shown = panel
-    if (count := cutoffs["unique_id"].nunique()) < len(panel.tickers):
-        shown = panel.select(sorted(set(cutoffs["unique_id"].astype(str))))
-        terminal.line(
-            f"  on {count:,} of {len(panel.tickers):,} tickers, taken evenly from A to Z; networks "
-            "see the market of all, baselines are fitted to these"
-        )
+    say_tickers(fold, panel, terminal)
+    shown = fold.shown(panel)
     members, baselines = by_seed(models), {}
     with terminal.stage("walking forward", len(members) + 2 * len(BASELINES)) as bar:
         for name, make in BASELINES.items():
             baselines[name] = make().fit(shown, prepared.until)
             bar.step(f"{name} is fitted")
-        backtest = walk_forward(members, panel, cutoffs, horizons, bar.step)
-        beside = walk_forward(baselines, shown, cutoffs, horizons, bar.step)
-    backtest = replace(backtest, quantiles=backtest.quantiles | beside.quantiles)
+        backtest = forecast_fold(members | baselines, panel, fold, horizons, bar.step)
     return with_ensembles(backtest, models)
 
 
-def some_tickers(cutoffs: pd.DataFrame, most: int = MOST_ORIGINS) -> pd.DataFrame:
-    """Cutoffs (``unique_id, cutoff``) of all tickers, or of evenly chosen ones: `most` rows."""
-    if len(cutoffs) <= most:
-        return cutoffs
-    names = cutoffs["unique_id"].astype(str)
-    every = np.unique(names)
-    count = max(len(every) * most // len(cutoffs), 1)
-    chosen = every[np.linspace(0, len(every) - 1, count).round().astype(int)]
-    return cutoffs[names.isin(chosen)].reset_index(drop=True)
+def say_tickers(fold: Fold, panel: Panel, terminal: Terminal) -> None:
+    """Say that some of many tickers are forecast alone."""
+    if fold.tickers:
+        terminal.line(
+            f"  on {len(fold.tickers):,} of {len(panel.tickers):,} tickers, taken evenly from A to "
+            "Z; networks see the market of all, baselines are fitted to these"
+        )
 
 
 def by_seed(models: Mapping[str, Forecaster]) -> dict[str, Forecaster]:

@@ -28,6 +28,11 @@ class Forecaster(BaseEstimator):
         """What the forecaster is called in tables and columns; it follows from its parameters."""
         raise NotImplementedError
 
+    @property
+    def sees_market(self) -> bool:
+        """Whether the forecast of a ticker depends on the others: then it is shown all."""
+        return False
+
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Learn from sessions up to and including `until`; nothing later may be looked at."""
         raise NotImplementedError

@@ -161,7 +161,8 @@ class Panel:
 def choose_tickers(available: Iterable[str], wanted: Sequence[str]) -> list[str]:
     """Return `wanted`, sorted and without repeats; InputError lists what there is instead."""
     there = sorted(name if name.isprintable() else repr(name) for name in available)
-    unknown = [name for name in dict.fromkeys(wanted) if name not in there]
+    known = set(there)
+    unknown = [name for name in dict.fromkeys(wanted) if name not in known]
     if not unknown:
         return sorted(set(wanted))
     by_lower = {name.lower(): name for name in there}

@@ -83,6 +83,11 @@ class NeuralForecaster(Forecaster):
         """The recurrent layer."""
         return self.cell
 
+    @property
+    def sees_market(self) -> bool:
+        """The mean of all tickers is among its inputs."""
+        return True
+
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Train on the sessions before `validation_start`, stop by those from there to `until`.
 
@@ -275,6 +280,11 @@ class Ensemble(Forecaster):
     def name(self) -> str:
         """That of the members, which are of one kind."""
         return self.members[0].name
+
+    @property
+    def sees_market(self) -> bool:
+        """Whether the members do."""
+        return self.members[0].sees_market
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Fit every member."""

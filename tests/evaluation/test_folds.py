@@ -108,6 +108,63 @@ def test_training_once_equals_the_simple_walk(panel):
         np.testing.assert_allclose(part.quantiles[model], simple.quantiles[model], rtol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def wide(make_panel):
+    return make_panel(tickers=9, sessions=700, seed=2, holes=5)
+
+
+def test_few_origins_are_all_forecast_and_of_many_tickers_some_the_same_in_every_fold(wide):
+    schedule, first = Schedule(refit_every=100), wide.sessions[400]
+    folds = make_folds(wide, first, None, schedule)
+    count = sum(len(fold.cutoffs(wide)) for fold in folds)
+    assert make_folds(wide, first, None, schedule, most=count) == folds
+    chosen = make_folds(wide, first, None, schedule, most=count * 4 // 9 - 1)
+    assert {fold.tickers for fold in chosen} == {("S00", "S04", "S08")}
+    for all_of_it, some in zip(folds, chosen, strict=True):
+        every = all_of_it.cutoffs(wide)
+        every = every[every["unique_id"].isin(some.tickers)]
+        pd.testing.assert_frame_equal(
+            some.cutoffs(wide).astype({"unique_id": str}),
+            every.astype({"unique_id": str}).reset_index(drop=True),
+        )
+        assert some.facts(wide)["tickers"] == 3
+        assert "tickers" not in all_of_it.facts(wide)
+    (one,) = make_folds(wide, first, None, Schedule(), most=1)
+    assert one.tickers == ("S00",)
+
+
+class Market(Spy):
+    """Sees the market, and says of how many tickers it was fitted and forecasts."""
+
+    name = "market"
+    sees_market = True
+
+    def fit(self, panel, until):
+        self.width_ = len(panel.tickers)
+        return super().fit(panel, until)
+
+    def forecast(self, panel, cutoffs, horizons, levels):
+        width = 100 * self.width_ + len(panel.tickers)
+        return np.full((len(cutoffs), len(horizons), len(levels)), width)
+
+
+class Alone(Market):
+    name = "alone"
+    sees_market = False
+
+
+def test_models_that_see_no_market_are_fitted_to_the_tickers_of_the_fold_alone(wide):
+    (fold,) = make_folds(wide, wide.sessions[400], None, Schedule(), most=600)
+    models = {"alone": Alone(), "market": Market(), "ewma-t": EwmaT()}
+    ((_, part),) = walk_folds(models, wide, [fold], (1, 20))
+    assert part.models == list(models)
+    assert (part.quantiles["alone"] == 202).all()
+    assert (part.quantiles["market"] == 909).all()
+    whole = walk_forward({"ewma-t": EwmaT()}, wide, part.cutoffs, (1, 20))
+    np.testing.assert_array_equal(part.actual, whole.actual)
+    np.testing.assert_allclose(part.quantiles["ewma-t"], whole.quantiles["ewma-t"], rtol=1e-6)
+
+
 def test_a_saved_part_comes_back_as_it_was(panel, tmp_path):
     cutoffs = make_cutoffs(panel, panel.sessions[600])
     models = {"ewma-t": EwmaT(), "drift": Drift().fit(panel, panel.sessions[500])}
