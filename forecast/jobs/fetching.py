@@ -29,7 +29,8 @@ def fetch_prices(
     """Download or refresh the tickers, print what became of each; return whether all are there.
 
     What could be had is kept; with `path` also there, as ``--source parquet`` reads it. Raises
-    InputError for what is no ticker and for a range that ends before it starts.
+    InputError for what is no ticker, for a range that ends before it starts and, after all else is
+    done, for a ticker of which `path` has sessions that would be lost.
     """
     if not tickers:
         raise InputError("name the tickers: forecast fetch AAPL MSFT ^GSPC BRK-B.")
@@ -43,10 +44,14 @@ def fetch_prices(
             bar.step(str(outcome))
 
         found, outcomes = fetch(names, first, end, connection, on_outcome=told)
+    shrunk: list[InputError] = []
     if path is not None:
         make_folder(path, "--path")
         for name, each_found in found.items():
-            write_partition(path, name, each_found.rows)
+            try:
+                write_partition(path, name, each_found.rows)
+            except InputError as error:
+                shrunk.append(error)
     rows = []
     for each in outcomes:
         span = ("", "")
@@ -67,4 +72,7 @@ def fetch_prices(
         f"{good} of {len(outcomes)} tickers are there"
         + (f"; without prices: {', '.join(failed)}" if failed else "")
     )
+    if shrunk:
+        more = f" So it is with {len(shrunk) - 1} more tickers." if len(shrunk) > 1 else ""
+        raise InputError(f"{shrunk[0]}{more}")
     return not failed

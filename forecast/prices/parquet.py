@@ -77,13 +77,35 @@ def read_parquet(settings: PriceSettings) -> tuple[Partitions, str]:
 
 
 def write_partition(folder: Path, ticker: str, rows: pd.DataFrame) -> Path:
-    """Write the rows of a ticker (index `ds`) to its folder, whole or not at all."""
+    """Write the rows of a ticker (index `ds`) to its folder, whole or not at all.
+
+    Raises InputError when sessions that are there would be lost.
+    """
     target = folder / f"{KEY}{quote(ticker, safe='')}" / FILE
+    _check_nothing_lost(target, ticker, rows)
     target.parent.mkdir(parents=True, exist_ok=True)
     fields = [field for field in FIELDS if field in rows]
     with written_whole(target) as draft:
-        rows[fields].rename_axis("ds").reset_index().to_parquet(draft, index=False)
+        written = rows[fields].rename_axis("ds").reset_index()
+        written.to_parquet(draft, index=False, write_page_checksum=True)
     return target
+
+
+def _check_nothing_lost(target: Path, ticker: str, rows: pd.DataFrame) -> None:
+    """Raise InputError when the file has sessions before the first or after the last of `rows`."""
+    try:
+        there = _read(target, ()).index if target.is_file() else pd.DatetimeIndex([])
+    except InputError:  # what is damaged is to be written again
+        return
+    if there.empty or (there.min() >= rows.index.min() and there.max() <= rows.index.max()):
+        return
+    raise InputError(
+        f"{target} holds {len(there):,} sessions from {there.min():%Y-%m-%d} to "
+        f"{there.max():%Y-%m-%d}, the new prices of {ticker} are {len(rows):,} from "
+        f"{rows.index.min():%Y-%m-%d} to {rows.index.max():%Y-%m-%d}: sessions would be lost, so "
+        "it stays as it is; name an earlier --start or a later --end, another --path, or remove "
+        "the file."
+    )
 
 
 def _partitions(folder: Path) -> dict[str, list[Path]]:
@@ -184,7 +206,7 @@ def _check_rows_of(ticker: str, path: Path) -> None:
 def _table(path: Path, columns: list[str]) -> pa.Table:
     """Some columns of one file."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             return file.read(columns)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read ({error}): write it again.") from error

@@ -13,6 +13,8 @@ from forecast.windows.features import BURN_IN
 
 #: Fewest sessions a ticker must have beside lookback and horizon to be worth learning from.
 MIN_TRAINING_SESSIONS = 250
+#: Tickers left out that have a sentence of their own; more have one together.
+MOST_SENTENCES = 3
 #: Shares of the sessions before validation and before test when no date is given.
 DEFAULT_SHARES = (0.65, 0.80)
 
@@ -104,7 +106,7 @@ def _check_lengths(panel: Panel, settings: WindowSettings, splits: Splits) -> No
 def drop_short_tickers(
     panel: Panel, settings: WindowSettings, asked: tuple[str, ...]
 ) -> tuple[Panel, list[str]]:
-    """Leave out tickers with too little history; return the panel and a sentence for each.
+    """Leave out tickers with too little history; return the panel and what to say of it.
 
     A ticker that was asked for by name is not left out: InputError says what it lacks.
     """
@@ -123,5 +125,16 @@ def drop_short_tickers(
             "give more history or shorten --lookback."
         )
     kept = [ticker for ticker in panel.tickers if ticker not in short]
-    notes = [f"{t} left out: {n} sessions; {arithmetic}" for t, n in sorted(short.items())]
-    return (panel.select(tickers=kept) if short else panel), notes
+    return (panel.select(tickers=kept) if short else panel), _left_out(short, arithmetic)
+
+
+def _left_out(short: dict[str, int], arithmetic: str) -> list[str]:
+    """A sentence for each ticker, or one for all of many."""
+    told = [f"{ticker} left out: {count} sessions; {arithmetic}" for ticker, count in short.items()]
+    if len(told) <= MOST_SENTENCES:
+        return told
+    some = ", ".join(f"{ticker} {short[ticker]}" for ticker in list(short)[:MOST_SENTENCES])
+    return [
+        f"{len(short)} tickers left out, their sessions are too few: {some} and "
+        f"{len(short) - MOST_SENTENCES} more; {arithmetic}"
+    ]

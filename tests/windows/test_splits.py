@@ -141,6 +141,20 @@ def test_a_short_ticker_among_good_ones_is_left_out_and_said_so(panel):
     ]
 
 
+def test_many_short_tickers_are_told_in_one_sentence(make_panel):
+    panel = make_panel(tickers=9, sessions=600)
+    frame = panel.frame.copy()
+    for number, ticker in enumerate(panel.tickers[:5]):
+        frame.iloc[: 500 + number, frame.columns.get_level_values(1) == ticker] = np.nan
+    panel = replace(panel, frame=frame)
+    kept, notes = drop_short_tickers(panel, window_settings(), ())
+    assert kept.tickers == panel.tickers[5:]
+    assert notes == [
+        "5 tickers left out, their sessions are too few: S00 100, S01 99, S02 98 and 2 more; "
+        "lookback 40 + horizon 5 + 250 training sessions need 295"
+    ]
+
+
 def test_a_short_ticker_asked_for_by_name_is_an_error(panel):
     short = panel.tickers[2]
     with pytest.raises(
