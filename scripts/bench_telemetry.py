@@ -1,20 +1,22 @@
 """Time the same `model.fit` with and without GradientTelemetry: what watching costs.
 
-    python scripts/bench_telemetry.py            two networks, six minutes on two cores
+    python scripts/bench_telemetry.py            two networks, seven minutes on two cores
     python scripts/bench_telemetry.py --quick    one round of the classic network: half a minute
     python scripts/bench_telemetry.py --also economy full --only lstm keras-lstm gru
 
 The networks: that of `forecast train` on the bundled prices, and a classic one (64 windows × 60
 sessions × 8 features, 64 units, Dense(1)) with our LSTM; with --only also Keras's, or a GRU. Fits
-of 30 epochs of 20 steps, without telemetry, with its default preset and without again, stand side
+of 16 epochs of 20 steps, without telemetry, with its default preset and without again, stand side
 by side and take turns epoch by epoch, in an order that is reversed from round to round, so that
-whatever else the machine does falls on all of them. The time of a fit is that of its 27 epochs
-without a look by lag, at their median over epochs and rounds, and of the two with one (4 and 16;
-the first epoch is left out, as it compiles), each at its median over rounds. What is paid once per
-fit is told beside it in seconds. Wall time and processor time (of all threads) are taken; the
-second fit without telemetry tells the noise of each. The claim is judged by wall time; by processor
-time where other programs make wall time too noisy; by nothing where both are. Writes
-bench_telemetry.json.
+whatever else the machine does falls on all of them. A round builds its networks anew: where they
+lie in memory makes equal ones differ by a percent or two. Told is what telemetry adds to a fit of
+30 epochs: 27 without a look by lag, each compared with the neighbouring one of the fit without (the
+median difference over epochs and rounds), and two with one (4 and 16; the first is left out, as it
+compiles), each at its median difference over rounds; with the interval that 95 % of resampled
+rounds give. What is paid once per fit is told beside it in seconds. Wall time and processor time
+(of all threads) are taken; the second fit without telemetry tells the noise of each. The claim is
+judged by wall time; by processor time where other programs make wall time too noisy; by nothing
+where both are. Writes bench_telemetry.json.
 """
 
 import argparse
@@ -44,7 +46,9 @@ CLAIM = 0.02
 CLOCKS = {"wall time": time.perf_counter, "processor time": time.process_time}
 DEFAULT, BASE, AGAIN = "standard", "without", "without, again"
 CELLS = {"lstm": LSTM, "keras-lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
-EPOCHS, STEPS = 30, 20
+#: Epochs of the fit that is told of, those that are run to know it, and steps of each.
+EPOCHS, RUN, STEPS = 30, 16, 20
+RESAMPLES = 1000
 Shape = tuple[int, int, int, int]
 Network = tuple[keras.Model, np.ndarray, np.ndarray]
 
@@ -111,7 +115,7 @@ def fit(network: Callable[[], Network], preset: str | None, turn: Turn) -> None:
     if preset:
         callbacks.append(GradientTelemetry(preset, say=None))
     model.fit(
-        x, y, batch_size=rows, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=callbacks
+        x, y, batch_size=rows, epochs=RUN, shuffle=False, verbose=0, callbacks=callbacks
     )  # fmt: skip
     turn.stop()
 
@@ -132,18 +136,22 @@ def one_round(network: Callable[[], Network], names: list[str]) -> dict[str, lis
 
 
 def fit_seconds(epochs: np.ndarray) -> float:
-    """Seconds of a fit without its first epoch, from those of its epochs (R, E) in R rounds."""
-    looks = [k for k in range(1, EPOCHS) if quadrupling(k + 1)]
-    calm = [k for k in range(1, EPOCHS) if k not in looks]
-    return float(len(calm) * np.median(epochs[:, calm]) + np.median(epochs[:, looks], 0).sum())
+    """Seconds of a fit without its first epoch, from those of the epochs run (R, E) in R rounds.
+
+    Of differences between two fits: what one of them takes more.
+    """
+    looks = [k for k in range(1, RUN) if quadrupling(k + 1)]
+    calm = [k for k in range(1, RUN) if k not in looks]
+    count = EPOCHS - 1 - len(looks)
+    return float(count * np.median(epochs[:, calm]) + np.median(epochs[:, looks], 0).sum())
 
 
 def overhead(own: np.ndarray, base: np.ndarray) -> dict[str, Any]:
-    """Share that a fit takes more than another, of epochs (R, E): over all rounds and in each."""
-    rounds = [
-        fit_seconds(a[None]) / fit_seconds(b[None]) - 1 for a, b in zip(own, base, strict=True)
-    ]
-    return {"overhead": fit_seconds(own) / fit_seconds(base) - 1, "rounds": rounds}
+    """Share that a fit takes more than another, of epochs (R, E), with its 95 % interval."""
+    rng, rounds = np.random.default_rng(0), len(base)
+    drawn = rng.integers(rounds, size=(RESAMPLES, rounds))
+    shares = [fit_seconds((own - base)[k]) / fit_seconds(base[k]) for k in (..., *drawn)]
+    return {"overhead": shares[0], "interval": np.quantile(shares[1:], (0.025, 0.975)).tolist()}
 
 
 def compare(network: Callable[[], Network], names: list[str], rounds: int) -> dict[str, Any]:
@@ -169,9 +177,9 @@ def show(title: str, rows: dict[str, Any]) -> None:
         for name, row in rows.items():
             found = row[clock]
             if name != BASE:
-                low, high = min(found["rounds"]), max(found["rounds"])
+                low, high = found["interval"]
                 once = f"; once per fit {found['once_s']:+.2f} s" if name != AGAIN else ""
-                said = f"{found['overhead']:+.2%} (single rounds {low:+.1%} to {high:+.1%})"
+                said = f"{found['overhead']:+.2%} (95 % interval {low:+.1%} to {high:+.1%})"
                 print(f"    {name:15} {said}{once}")
 
 
@@ -190,7 +198,7 @@ def main() -> None:
     """Run the benchmark, print the claim with its figures and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one round of the classic network")
-    parser.add_argument("--rounds", type=int, help="fits of each contestant (default: 4)")
+    parser.add_argument("--rounds", type=int, help="fits of each contestant (default: 8)")
     parser.add_argument("--shape", nargs=4, type=int, default=[64, 60, 8, 64], metavar="N")
     parser.add_argument("--only", nargs="+", choices=["default", *CELLS])
     parser.add_argument("--also", nargs="+", choices=["economy", "full"], default=[])
@@ -198,7 +206,7 @@ def main() -> None:
     args = parser.parse_args()
     shape = tuple(args.shape)
     chosen = args.only or (["lstm"] if args.quick else ["default", "lstm"])
-    rounds = args.rounds or (1 if args.quick else 4)
+    rounds = args.rounds or (1 if args.quick else 8)
     rows, started = {}, time.perf_counter()
     for name in chosen:
         own = name == "default"
