@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,8 @@ def main() -> None:
     for part, values in means.items():
         print(f"  {part:8} " + "  ".join(f"{k} {v:.3f}" for k, v in values.items()))
     result = {"shapes": rows, "geometric_means": means, "cores": len(os.sched_getaffinity(0))}
+    if find_spec("torch"):
+        result["torch"] = version("torch")
     args.out.write_text(json.dumps(result, indent=1))
     print(f"\nwritten: {args.out}")
     if args.page:

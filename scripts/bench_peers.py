@@ -15,26 +15,31 @@ each of the h ways to cut the sessions into steps is a series. The scaler is the
 validation dates. Ours is the default network.
 """
 
-import argparse
 import logging
 import re
 import time
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from forecast import runs
 from forecast.evaluation.backtest import make_cutoffs, walk_forward
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
-from forecast.jobs.comparing import add_split, by_horizon, say_crps, settings_of, train_seeds
+from forecast.jobs.comparing import (
+    by_horizon,
+    make_parser,
+    say_crps,
+    say_skill,
+    settings_of,
+    train_seeds,
+    write_result,
+)
 from forecast.jobs.prepare import Prepared, prepare
-from forecast.jobs.skill_page import name_of, publish
+from forecast.jobs.skill_page import name_of
 from forecast.jobs.terminal import Terminal
 from forecast.models.base import LEVELS, Forecaster
 from forecast.models.baselines import BASELINES
@@ -237,16 +242,7 @@ def say(result: dict[str, Any], skill: pd.DataFrame, terminal: Terminal) -> None
             for name, of in result["cost"].items()
         ],
     )
-    terminal.table(
-        "CRPS skill of ours (%), Diebold–Mariano p; a market day counts once",
-        ("against", *(str(h) for h in sorted(skill["h"].unique()))),
-        [
-            (str(name), *(f"{100 * r['crps_skill']:+.2f} (p {r['p_value']:.3f})" for r in rows))
-            for name, rows in (
-                (name, part.to_dict("records")) for name, part in skill.groupby("baseline")
-            )
-        ],
-    )
+    say_skill(skill, list(result["crps_1e4"])[1:], terminal)
 
 
 def torch_threads() -> int:
@@ -258,16 +254,12 @@ def torch_threads() -> int:
 
 def main() -> None:
     """Parse, measure, print, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_split(parser)
-    parser.add_argument("--seeds", type=int, default=1, help="networks of ours, averaged")
-    parser.add_argument("--json", type=Path, default=Path("peers.json"), help="where to write")
-    parser.add_argument("--page", type=Path, help="page to put the result on")
+    parser = make_parser(__doc__, "peers", seeds=1)
     arguments = parser.parse_args()
     if not find_spec("neuralforecast"):
         parser.error('NeuralForecast is not installed; pip install -e ".[bench,peers]"')
+    import neuralforecast  # noqa: F401  # Lightning sets the level of its notes when imported
+
     for name in ("tensorflow", "pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|neuralforecast|torch)(\.|$)")
@@ -275,11 +267,7 @@ def main() -> None:
     settings, terminal = settings_of(arguments), Terminal()
     result, skill = measure(settings, prepare(settings, terminal))
     say(result, skill, terminal)
-    runs.write_json(arguments.json, result)
-    print(f"written: {arguments.json}")
-    if arguments.page:
-        publish(result, None, arguments.page)
-        print(f"written: {arguments.page}")
+    write_result(result, arguments)
 
 
 if __name__ == "__main__":

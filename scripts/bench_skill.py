@@ -8,35 +8,33 @@ ensemble against each baseline with Diebold–Mariano p-values, coverage of the 
 cost. Writes JSON and the skill plot beside it; `--page docs/skill.md` puts them on the page.
 """
 
-import argparse
 import json
 import logging
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from forecast import runs
 from forecast.evaluation.backtest import make_cutoffs, walk_forward
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
 from forecast.jobs.comparing import (
     RIVALS,
-    add_split,
     by_horizon,
+    make_parser,
     say_crps,
+    say_skill,
     settings_of,
     skill_of_best,
-    told,
     train_seeds,
+    write_result,
 )
 from forecast.jobs.prepare import Prepared, prepare
-from forecast.jobs.skill_page import name_of, publish
+from forecast.jobs.skill_page import name_of
 from forecast.jobs.terminal import Terminal
 from forecast.models.baselines import BASELINES
-from forecast.plots import plot_skill, save
+from forecast.plots import plot_skill
 from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster
 
@@ -92,42 +90,19 @@ def measure(settings: Settings, terminal: Terminal) -> tuple[dict[str, Any], pd.
 
 def main() -> None:
     """Parse, measure, print, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_split(parser)
-    parser.add_argument("--seeds", type=int, default=3, help="networks in the ensemble")
-    parser.add_argument("--json", type=Path, default=Path("skill.json"), help="where to write")
-    parser.add_argument("--page", type=Path, help="page to put the result on")
-    arguments = parser.parse_args()
+    arguments = make_parser(__doc__, "skill", seeds=3).parse_args()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     settings, terminal = settings_of(arguments), Terminal()
     result, skill = measure(settings, terminal)
     _say(result, skill, terminal)
-    figure = arguments.json.with_suffix(".png")
-    runs.write_json(arguments.json, result)
-    save(plot_skill(skill), figure)
-    print(f"written: {arguments.json} and {figure}")
-    if arguments.page:
-        publish({**result, "arguments": told(arguments)}, figure, arguments.page)
-        print(f"written: {arguments.page}")
+    write_result(result, arguments, plot_skill(skill))
 
 
 def _say(result: dict[str, Any], skill: pd.DataFrame, terminal: Terminal) -> None:
     say_crps(result, terminal)
-    horizons = list(result["skill_of_best"])
-    terminal.table(
-        "Skill of the ensemble (%), Diebold–Mariano p",
-        ("against", *horizons),
-        [
-            (rival, *(f"{100 * r['crps_skill']:+.2f} (p {r['p_value']:.3f})" for r in of))
-            for rival, of in (
-                (rival, skill[skill["baseline"] == rival].to_dict("records")) for rival in RIVALS
-            )
-        ]
-        + [("the best of them", *(f"{v:+.2f}" for v in result["skill_of_best"].values()))],
-    )
+    best = ("the best of them", *(f"{v:+.2f}" for v in result["skill_of_best"].values()))
+    say_skill(skill, RIVALS, terminal, [best])
     for name, value in result["cost"].items():
         told = value if isinstance(value, list) else [value]
         terminal.line(f"  {name.replace('_', ' ')}: {', '.join(f'{v:.4g}' for v in told)}")

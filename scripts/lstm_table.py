@@ -18,6 +18,8 @@ COLUMNS = {
     "torch": "torch",
     "products": "three products",
 }
+#: Cadence of a monitor and how it is told.
+CADENCES = {"every 10": "every tenth step", "every 1": "every step"}
 #: Comments between which the page is written.
 BEGIN, END = "<!-- bench_lstm -->", "<!-- end of bench_lstm -->"
 
@@ -72,29 +74,40 @@ def page(result: dict[str, Any]) -> str:
 
 def _aside(result: dict[str, Any]) -> str:
     """Forwards only, monitors, first step and memory, in words."""
-    rows, means = result["shapes"], result["geometric_means"]
+    rows, means, cores = result["shapes"], result["geometric_means"], result["cores"]
     torch = f" (torch {means['forward']['torch']:.2f})" if "torch" in means["forward"] else ""
+    with_torch = f"; torch is {result['torch']}, with as many threads" if torch else ""
     said = [
-        f"{result['cores']} cores. Forwards only it takes {means['forward']['ours']:.2f} of "
+        f"{cores} cores{with_torch}. Forwards only ours takes {means['forward']['ours']:.2f} of "
         f"Keras's time{torch}."
     ]
     monitors = [ratios(row["monitor"], "none") for row in rows.values()]
-    for name in (name for name in means["monitor"] if name != "none"):
-        each = [row[name] for row in monitors]
-        said.append(
-            f"A monitor ({name}) takes {min(each):.2f} to {max(each):.2f} of the time without one, "
-            f"mean {means['monitor'][name]:.2f}."
-        )
+    for name, cadence in CADENCES.items():
+        said.append(_monitor(cadence, [row[name] for row in monitors], means["monitor"][name]))
     fresh = [row["fresh"] for row in rows.values() if "fresh" in row]
     if fresh:
         first, keras = (sorted(of[who]["first_s"] for of in fresh) for who in ("ours", "keras"))
         memory = sorted(of["ours"]["peak_mb"] / of["keras"]["peak_mb"] for of in fresh)
         said.append(
             f"The first step, which compiles, takes {first[0]:.1f} to {first[-1]:.1f} s (Keras "
-            f"{keras[0]:.1f} to {keras[-1]:.1f}); the process needs {memory[0]:.2f} to "
+            f"{keras[0]:.1f} to {keras[-1]:.1f}). The process needs {memory[0]:.2f} to "
             f"{memory[-1]:.2f} of the memory of one that trains Keras's layer."
         )
     return " ".join(said)
+
+
+def _monitor(cadence: str, each: list[float], mean: float) -> str:
+    """What a monitor costs: ratios by shape to the time without one, and their mean."""
+    low, high = min(each), max(each)
+    if low <= 1 <= high:
+        return (
+            f"A monitor that looks at {cadence} cannot be told from none ({low:.2f} to {high:.2f} "
+            f"of the time, mean {mean:.2f})."
+        )
+    return (
+        f"A monitor that looks at {cadence} costs {100 * (mean - 1):.0f} % "
+        f"({100 * (low - 1):.0f} to {100 * (high - 1):.0f} %)."
+    )
 
 
 def write_page(result: dict[str, Any], path: Path) -> None:

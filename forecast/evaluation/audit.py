@@ -22,7 +22,7 @@ Fit = Callable[[Panel, pd.Timestamp], "Forecaster"]
 #: What goes into a forecaster, session by session: (S, …).
 Inputs = Callable[[Panel], np.ndarray]
 
-#: A skill where none can be is a leak when luck would give it less often than this.
+#: A skill where none can be is a leak when luck would give it less often than this, at any horizon.
 ALPHA = 0.01
 #: Origins that are compared per sampled cutoff.
 COMPARED = 200
@@ -151,7 +151,7 @@ def no_skill(
     quantiles = backtest.quantiles | {"truth": np.stack(truth, axis=1).astype(np.float32)}
     backtest = replace(backtest, quantiles=quantiles)
     skill = skill_table(scores(backtest, made_up), ["model"], ["truth"])
-    found = skill[(skill["crps_skill"] > 0) & (skill["p_value"] < ALPHA)]
+    found = skill[(skill["crps_skill"] > 0) & (skill["p_value"] < ALPHA / len(skill))]
     detail = ", ".join(
         f"{100 * row['crps_skill']:+.2f} % at {row['h']} (p {row['p_value']:.2g})"
         for row in skill.to_dict("records")

@@ -1,12 +1,20 @@
 """What the benchmarks share: rivals, splits, one network per seed, scores by horizon."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from forecast import runs
 from forecast.jobs.prepare import Prepared
+from forecast.jobs.skill_page import publish
 from forecast.jobs.terminal import Terminal
+from forecast.jobs.verdicts import p_value
+from forecast.plots import save
 from forecast.settings import Settings
 from forecast.training import NeuralForecaster
 
@@ -24,11 +32,16 @@ ASKED = {
 }
 
 
-def add_split(parser: ArgumentParser) -> None:
-    """Let a benchmark take a source and the borders of its parts."""
+def make_parser(about: str | None, name: str, seeds: int) -> ArgumentParser:
+    """What a benchmark can be asked: prices, the borders of their parts, seeds, where to write."""
+    parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--source", choices=["sp500", "bundled"], default="sp500")
-    for name, meaning in ASKED.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar="DAY", help=meaning)
+    for asked, meaning in ASKED.items():
+        parser.add_argument(f"--{asked.replace('_', '-')}", metavar="DAY", help=meaning)
+    parser.add_argument("--seeds", type=int, default=seeds, help="networks of ours, averaged")
+    parser.add_argument("--json", type=Path, default=Path(f"{name}.json"), help="where to write")
+    parser.add_argument("--page", type=Path, help="page to put the result on")
+    return parser
 
 
 def settings_of(arguments: Namespace) -> Settings:
@@ -86,6 +99,39 @@ def say_crps(result: dict[str, Any], terminal: Terminal) -> None:
             for model in crps
         ],
     )  # fmt: skip
+
+
+def say_skill(
+    skill: pd.DataFrame,
+    baselines: Sequence[str],
+    terminal: Terminal,
+    more: Sequence[Sequence[str]] = (),
+) -> None:
+    """Print the CRPS skill of ours against every baseline; `more` are further rows."""
+    horizons = sorted(skill["h"].unique())
+    rows = [(name, *_said(skill[skill["baseline"] == name])) for name in baselines]
+    title = "CRPS skill of ours (%), Diebold–Mariano p; a market day counts once"
+    terminal.table(title, ("against", *map(str, horizons)), [*rows, *more])
+
+
+def write_result(
+    result: dict[str, Any], arguments: Namespace, figure: Axes | Figure | None = None
+) -> None:
+    """Write the JSON file, the figure beside it, and the page where one is asked for."""
+    runs.write_json(arguments.json, result)
+    written = [arguments.json]
+    if figure is not None:
+        written.append(save(figure, arguments.json.with_suffix(".png")))
+    if arguments.page:
+        beside = written[1] if figure is not None else None
+        publish({**result, "arguments": told(arguments)}, beside, arguments.page)
+        written.append(arguments.page)
+    print(f"written: {', '.join(map(str, written))}")
+
+
+def _said(rows: pd.DataFrame) -> Iterator[str]:
+    for row in rows.sort_values("h").to_dict("records"):
+        yield f"{100 * row['crps_skill']:+.2f} ({p_value(row['p_value'])})"
 
 
 def _wide(means: pd.DataFrame, column: str) -> pd.DataFrame:

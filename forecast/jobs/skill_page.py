@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast import runs
+from forecast.report.words import p_value
 
 HEAD = """# Skill, measured
 
@@ -87,7 +88,7 @@ def _overview(results: Iterable[dict[str, Any]]) -> str:
 def _skills(result: dict[str, Any], baseline: str) -> str:
     of = [row for row in result["skill"] if row["baseline"] == baseline]
     rows = sorted(of, key=lambda row: row["h"])
-    return " / ".join(f"{100 * row['crps_skill']:+.2f} ({row['p_value']:.3f})" for row in rows)
+    return " / ".join(f"{100 * row['crps_skill']:+.2f} ({p_value(row['p_value'])})" for row in rows)
 
 
 def _skill(result: dict[str, Any], folder: str) -> str:

@@ -95,6 +95,7 @@ def _facts(members: list[NeuralForecaster]) -> dict[str, Any]:
         "step_ms": sum(m.step_ms_ for m in members) / count,
         "fit_seconds": sum(m.fit_seconds_ for m in members) / count,
         "validation_crps": sum(m.history_["val_loss"].min() for m in members) / count,
+        "ewma_t_validation_crps": members[0].prior_crps_,
         "seeds": count,
         "lr": [m.lr_ for m in members],
         "first_losses": members[0].first_losses_,
@@ -119,7 +120,8 @@ def write_networks(
     runs.write_frame(folder / "history.csv", history_frame)
     plots = folder / "plots"
     plots.mkdir()
-    save(plot_loss(history_frame), plots / "loss.png")
+    start = next(iter(networks.values()))[0].prior_crps_
+    save(plot_loss(history_frame, start=start), plots / "loss.png")
     if telemetry:
         telemetry_frame = pd.concat(telemetry, ignore_index=True)
         runs.write_frame(folder / "telemetry.parquet", telemetry_frame)

@@ -15,6 +15,7 @@ from forecast.evaluation.significance import (
 )
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.units import crps_unit
+from forecast.report.words import p_value as printed_p
 
 #: How a verdict goes on, in the order of printing.
 _WORDS = {
@@ -86,9 +87,7 @@ def number(value: float, form: str) -> str:
 
 def p_value(p: float, reason: str = "") -> str:
     """Put a p-value into words, or the reason why there is none."""
-    if pd.isna(p):
-        return reason
-    return f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
+    return reason if pd.isna(p) else f"p {printed_p(p)}"
 
 
 def alike(said: Mapping[str, list[Any]]) -> list[tuple[str, list[Any]]]:

@@ -3,12 +3,12 @@ from .fans import plot_fans as plot_fans
 from .inside import plot_attribution as plot_attribution
 from .inside import plot_gates as plot_gates
 from .inside import plot_memory as plot_memory
+from .lags import plot_gradient_by_lag as plot_gradient_by_lag
 from .scores import plot_pit as plot_pit
 from .scores import plot_reliability as plot_reliability
 from .scores import plot_skill as plot_skill
 from .style import color_of as color_of
 from .style import save as save
-from .training import plot_gradient_by_lag as plot_gradient_by_lag
 from .training import plot_gradient_norms as plot_gradient_norms
 from .training import plot_loss as plot_loss
 from .tuning import plot_importance as plot_importance

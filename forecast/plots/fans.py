@@ -1,5 +1,8 @@
 """Fan charts: the past, the distribution that was forecast, and what then happened."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
@@ -124,32 +127,11 @@ def _draw_fan(
     forecast = forecast.sort_values("ds")
     cutoff = forecast["cutoff"].iloc[0]
     past = history[history["ds"] <= cutoff].sort_values("ds").tail(sessions)
-    dates = forecast["ds"].to_numpy()
-    color = color_of(model)
     handles: list[Artist] = []
     if len(past):
         handles += ax.plot(past["ds"], past["y"], color=OBSERVED, linewidth=1.2, label="history")
     start = past[past["ds"] == cutoff].dropna()
-    if len(start):  # the fan opens at the price that was known
-        dates = np.append(start["ds"].to_numpy(), dates)
-
-    def path(column: str) -> np.ndarray:
-        return np.append(start["y"].to_numpy(), forecast[column].to_numpy(dtype=float))
-
-    for width, strength in _BANDS.items():
-        low, high = f"{model}-lo-{width}", f"{model}-hi-{width}"
-        if low in forecast and high in forecast:
-            band = ax.fill_between(
-                dates,
-                path(low),
-                path(high),
-                color=shade(color, strength),
-                linewidth=0,
-                label=f"{width} % band",
-            )
-            handles.append(band)
-    dots = "." if len(forecast) < 8 else ""
-    handles += ax.plot(dates, path(model), color=color, linewidth=1.8, marker=dots, label="median")
+    handles += _draw_bands(ax, start, forecast, model)
     if forecast["y"].notna().any():
         handles += ax.plot(
             forecast["ds"],
@@ -178,3 +160,23 @@ def _draw_fan(
     # the year is in the title: an offset text below would push the panels apart
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     return handles
+
+
+def _draw_bands(
+    ax: Axes, start: pd.DataFrame, forecast: pd.DataFrame, model: str
+) -> Iterator[Artist]:
+    """Draw bands and median; the fan opens at the price that was known, if `start` has it."""
+    dates = np.append(start["ds"].to_numpy(), forecast["ds"].to_numpy())
+
+    def path(column: str) -> np.ndarray:
+        return np.append(start["y"].to_numpy(), forecast[column].to_numpy(dtype=float))
+
+    for width, strength in _BANDS.items():
+        low, high = f"{model}-lo-{width}", f"{model}-hi-{width}"
+        if low in forecast and high in forecast:
+            color = shade(color_of(model), strength)
+            named: dict[str, Any] = {"color": color, "linewidth": 0, "label": f"{width} % band"}
+            yield ax.fill_between(dates, path(low), path(high), **named)
+    look: dict[str, Any] = {"color": color_of(model), "linewidth": 1.8}
+    look["marker"] = "." if len(forecast) < 8 else ""
+    yield from ax.plot(dates, path(model), label="median", **look)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -29,6 +30,7 @@ GATE_LOOKS: dict[str, dict[str, Any]] = {
 }
 #: Shares of an attribution below this are rounding: nothing is drawn there.
 SMALLEST_PERCENT = 1e-4
+_KEPT: dict[str, Any] = {"marker": "D", "markersize": 6, "linestyle": ""}
 #: One colour map for everything that is an amount: dark is little, light is much.
 AMOUNTS = "cividis"
 
@@ -111,9 +113,10 @@ def plot_attribution(attribution: pd.DataFrame, model: str, title: str) -> Figur
     """Draw which inputs an output is made of: by feature and lag, and by lag alone.
 
     `attribution` has ``when, feature, lag_sessions, value``: mean absolute integrated gradients,
-    `when` "untrained" or "trained". The map shows shares of all in per cent, on the scale of the
-    square root so that small ones stay visible; below it the shares by lag, pale before training;
-    beside the map the sum of every feature. Raises ValueError for a frame without rows or columns.
+    `when` "untrained" or "trained". The map shows shares of all in per cent, its colours on the
+    scale of the square root so that small ones stay visible; below it the shares by lag, pale
+    before training; beside it the sum of every feature. Raises ValueError for a frame without rows
+    or columns.
     """
     require(attribution, ["when", "feature", "lag_sessions", "value"], "plot_attribution")
     trained = attribution[attribution["when"] == "trained"]
@@ -125,10 +128,12 @@ def plot_attribution(attribution: pd.DataFrame, model: str, title: str) -> Figur
         2, 2, row_height=(rows + 1.6) / 2, width_ratios=[3.4, 1], height_ratios=[rows, 1.6]
     )
     (heat, total), (by_lag, corner) = grid
-    corner.remove()
+    corner.axis("off")
     lags = share.columns.to_numpy()
     edges = np.append(lags - 0.5, lags[-1] + 0.5)
-    heat.pcolormesh(edges, np.arange(len(share) + 1), np.sqrt(share.to_numpy()), cmap=AMOUNTS)
+    mesh = heat.pcolormesh(
+        edges, np.arange(len(share) + 1), share.to_numpy(), cmap=AMOUNTS, norm=PowerNorm(0.5)
+    )
     heat.grid(visible=False)
     heat.set_yticks(np.arange(len(share)) + 0.5, [plain(name) for name in share.index], fontsize=8)
     caption(heat, title=title)
@@ -138,6 +143,11 @@ def plot_attribution(attribution: pd.DataFrame, model: str, title: str) -> Figur
     total.set_ylim(0, len(sums))
     total.set_yticks([])
     caption(total, title="all lags", x="share (%)")
+    bar = figure.colorbar(
+        mesh, cax=corner.inset_axes((0.05, 0.55, 0.9, 0.1)), orientation="horizontal"
+    )
+    bar.set_label("share of a cell of the map (%)", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
     _draw_by_lag(by_lag, attribution, color)
     for ax in (heat, by_lag):
         ax.set_xlim(edges[-1], edges[0])  # time runs to the right, as in a price chart
@@ -167,8 +177,8 @@ def plot_memory(telemetry: pd.DataFrame) -> Figure:
     """Draw how memory and gates moved in training, one column per model.
 
     `telemetry` has the columns of the telemetry frame with ``model, seed``: memory in sessions by
-    epoch (0 is before training), and the mean gates of models that show them. Raises ValueError
-    when there is neither.
+    epoch (0 is before training), and the mean gates of models that show them; the weights that
+    were kept are a mark of their own. Raises ValueError when there is neither.
     """
     columns = ["model", "seed", "epoch", "quantity", "gate", "value"]
     require(telemetry, columns, "plot_memory")
@@ -180,25 +190,55 @@ def plot_memory(telemetry: pd.DataFrame) -> Figure:
         memory, gates = grid[0][k], grid[1][k]
         rows = telemetry[telemetry["model"] == model]
         of_memory = rows[rows["quantity"] == "memory_sessions"]
+        place = place_of_kept(of_memory)
         for _, run in of_memory.groupby("seed"):
-            memory.plot(run["epoch"], run["value"], color=color_of(model), marker="o", markersize=4)
+            _draw_epochs(memory, run, place, {"color": color_of(model)})
         caption(memory, title=plain(model), y="" if k else "memory (sessions)")
         means = rows[rows["quantity"] == "gate_mean"]
         for gate, look in GATE_LOOKS.items():
-            by_epoch = means[means["gate"] == gate].groupby("epoch")["value"].mean()
-            gates.plot(by_epoch.index, by_epoch, label=gate, marker="o", markersize=3.5, **look)
+            _draw_epochs(gates, means[means["gate"] == gate], place, look)
         if means.empty:
             gates.text(0.5, 0.5, "shows no gates", transform=gates.transAxes, ha="center",
                        color=REFERENCE)  # fmt: skip
         caption(gates, x="epoch", y="" if k else "mean gate")
-        gates.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ticks = MaxNLocator(4, integer=True).tick_values(0, place - 1)
+        early = [round(tick) for tick in ticks if 0 <= tick < place - 0.5]
+        gates.set_xticks([*early, place], [*map(str, early), "kept"], fontsize=8.5)
     figure.suptitle(
-        "How far the gradient reaches back, and the gates, while learning; the last point: the "
-        "weights that were kept",
+        "How far the gradient reaches back, and the gates, on validation windows\n(gates of our "
+        "LSTM while it learns: on its training batches); kept: the weights of the best epoch",
         fontsize=10.5,
     )
-    legend_beside(grid[1][-1], [key(gate, **look) for gate, look in GATE_LOOKS.items()])
+    handles = [key(gate, **look) for gate, look in GATE_LOOKS.items()]
+    handles.append(key("kept", **_KEPT, color=REFERENCE))
+    legend_beside(grid[1][-1], handles)
     return figure
+
+
+def kept_apart(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split rows of the telemetry frame: those while learning, and the last of every network.
+
+    A training ends with a look at the weights of its best epoch; its number is one more than that
+    of the last epoch, after which it comes.
+    """
+    seen = [column for column in ("model", "seed") if column in rows]
+    last = rows.groupby(seen)["epoch"].transform("max") if seen else rows["epoch"].max()
+    return rows[rows["epoch"] < last], rows[rows["epoch"] == last]
+
+
+def place_of_kept(rows: pd.DataFrame) -> float:
+    """Where on an axis of epochs the kept weights stand: beyond the last epoch, by some room."""
+    return float(rows["epoch"].max() - 1 + max(1, rows["epoch"].max() / 8))
+
+
+def _draw_epochs(ax: Axes, rows: pd.DataFrame, place: float, look: dict[str, Any]) -> None:
+    """Draw the mean by epoch as a line, and the mean of the kept weights as a mark at `place`."""
+    if rows.empty:
+        return
+    learning, kept = kept_apart(rows)
+    by_epoch = learning.groupby("epoch")["value"].mean()
+    ax.plot(by_epoch.index, by_epoch, marker="o", markersize=3.5, **look)
+    ax.plot([place], [kept["value"].mean()], color=look["color"], **_KEPT)
 
 
 def _epochs(telemetry: pd.DataFrame, model: str, quantity: str) -> int:

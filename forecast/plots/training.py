@@ -1,4 +1,4 @@
-"""What training looked like: loss, gradient norms, and how far back the gradient reaches."""
+"""What training looked like: loss and gradient norms by step."""
 
 from typing import Any
 
@@ -25,18 +25,20 @@ from forecast.plots.style import (
     shade,
 )
 
-#: A share of the gradient below float32's resolution changes nothing when it is added.
-_SMALLEST_SHARE = 1e-8
 _LAYER_LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 
 
 def plot_loss(
-    history: pd.DataFrame, ax: Axes | None = None, unit: str = "CRPS, in units of volatility"
+    history: pd.DataFrame,
+    ax: Axes | None = None,
+    unit: str = "CRPS, in units of volatility",
+    start: float | None = None,
 ) -> Axes:
     """Draw training and validation loss by epoch, one pair of lines per model and seed.
 
     `history` has the columns ``model, seed, epoch, loss, val_loss``; the lowest validation loss
-    of each run is marked. Raises ValueError for a frame without rows or columns.
+    of each run is marked. `start` is the validation loss of the EWMA-t, which an untrained network
+    equals. Raises ValueError for a frame without rows or columns.
     """
     require(history, ["model", "seed", "epoch", "loss", "val_loss"], "plot_loss")
     ax = new_axes(ax)
@@ -45,7 +47,7 @@ def plot_loss(
         look = look_of(model)
         pale = look | {"color": shade(look["color"], 0.45), "marker": ""}
         runs = history[history["model"] == model].sort_values("epoch").groupby("seed", dropna=False)
-        width = _nested_width(index, len(models)) / np.sqrt(runs.ngroups)
+        width = nested_width(index, len(models)) / np.sqrt(runs.ngroups)
         for _, run in runs:
             ax.plot(run["epoch"], run["loss"], linewidth=0.8 * width, **pale)
             ax.plot(run["epoch"], run["val_loss"], linewidth=width, **look | {"marker": ""})
@@ -59,7 +61,12 @@ def plot_loss(
         x="epoch",
         y=f"loss ({plain(unit)})",
     )
-    legend_below(ax, [key(plain(model), **look_of(model)) for model in models])
+    handles: list[Artist] = [key(plain(model), **look_of(model)) for model in models]
+    if start is not None:
+        level: dict[str, Any] = {"color": REFERENCE, "linewidth": 1.2, "linestyle": (0, (1, 1))}
+        ax.axhline(start, **level)
+        handles.append(key("validation loss of the EWMA-t, an untrained network's", **level))
+    legend_below(ax, handles)
     return ax
 
 
@@ -71,7 +78,7 @@ def plot_gradient_norms(telemetry: pd.DataFrame, clip_norm: float | None = None)
     the threshold of the clipping. Raises ValueError when there is no global norm.
     """
     require(telemetry, ["model", "step", "layer", "quantity", "value"], "plot_gradient_norms")
-    whole = _quantity(telemetry, "global_norm")
+    whole = of_quantity(telemetry, "global_norm")
     layers = telemetry[(telemetry["quantity"] == "norm") & telemetry["value"].notna()]
     models = names(layers["model"])
     heights = [1.5, *[1.0] * len(models)]
@@ -83,61 +90,8 @@ def plot_gradient_norms(telemetry: pd.DataFrame, clip_norm: float | None = None)
     return figure
 
 
-def plot_gradient_by_lag(telemetry: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the gradient of the memory by its distance from the loss, relative to its largest.
-
-    The memory of an LSTM is its cell state c, that of other cells their state h: quantities
-    ``cell_gradient_norm`` and, for layers without it, ``state_gradient_norm``, on a log scale.
-    `telemetry` has the columns ``model, step, epoch, layer, quantity, lag_sessions, value``. The
-    first measurement of a model is dashed and pale, the last one solid. The legend tells the decay
-    ρ per session and the sessions after which the gradient has fallen to 1/e, the quantities
-    ``gradient_decay`` and ``memory_sessions`` (Pascanu, Mikolov and Bengio, 2013). Raises
-    ValueError when there is nothing to draw.
-    """
-    columns = ["model", "step", "epoch", "layer", "quantity", "lag_sessions", "value"]
-    require(telemetry, columns, "plot_gradient_by_lag")
-    measured = _memory_gradients(telemetry)
-    ax = new_axes(ax, height=4.6)
-    models = names(measured["model"])
-    handles: list[Artist] = []
-    for index, model in enumerate(models):
-        of_model = measured[measured["model"] == model]
-        several = len(of_model["layer"].unique()) > 1
-        for layer, rows in of_model.groupby("layer", sort=False, dropna=False):
-            label = plain(f"{model}, {layer}" if several else model)
-            same = (telemetry["model"] == model) & (telemetry["layer"] == layer)
-            said = _describe_decay(telemetry[same])
-            handles.append(_draw_decay(ax, rows, model, label + said, (index, len(models))))
-    ax.set_yscale("log")
-    drawn = np.concatenate([np.asarray(line.get_ydata()) for line in ax.get_lines()])
-    if not len(drawn):
-        raise ValueError("every gradient is zero or not finite: nothing to compare with")
-    ax.set_ylim(max(drawn.min(), _SMALLEST_SHARE) / 2, 2 * drawn.max())
-    caption(
-        ax,
-        title="How far back the loss reaches: gradient of the memory (c of an LSTM, else h) by lag",
-        x="lag (sessions before the loss)",
-        y="gradient norm relative to its largest",
-    )
-    handles.append(key("before training", color=REFERENCE, linestyle="--", linewidth=1.2))
-    handles.append(key("after training", color=REFERENCE, linewidth=2))
-    legend_below(ax, handles)
-    return ax
-
-
-def _memory_gradients(telemetry: pd.DataFrame) -> pd.DataFrame:
-    """Rows by lag of the state that carries the memory: c where there is one, else h."""
-    kinds = telemetry["quantity"]
-    cells = telemetry[(kinds == "cell_gradient_norm") & telemetry["value"].notna()]
-    if cells.empty:
-        return _quantity(telemetry, "state_gradient_norm")
-    states = telemetry[(kinds == "state_gradient_norm") & telemetry["value"].notna()]
-    keys = ["model", "layer"]
-    known = pd.MultiIndex.from_frame(cells[keys])
-    return pd.concat([cells, states[~pd.MultiIndex.from_frame(states[keys]).isin(known)]])
-
-
-def _quantity(telemetry: pd.DataFrame, quantity: str) -> pd.DataFrame:
+def of_quantity(telemetry: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Return the rows of a quantity that have a value; ValueError when there are none."""
     rows = telemetry[(telemetry["quantity"] == quantity) & telemetry["value"].notna()]
     if rows.empty:
         found = ", ".join(sorted(map(str, telemetry["quantity"].unique())))
@@ -145,7 +99,7 @@ def _quantity(telemetry: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return rows
 
 
-def _nested_width(index: int, count: int) -> float:
+def nested_width(index: int, count: int) -> float:
     """Return line widths that fall from model to model: curves that coincide both stay visible."""
     return 1.4 + 1.6 * (count - 1 - index) / (count - 1) if count > 1 else 1.8
 
@@ -170,7 +124,7 @@ def _draw_global_norm(
         norm = _by_step(whole[whole["model"] == model])
         ax.plot(norm.index, norm, color=shade(look["color"], 0.35), linewidth=0.6)
         mean = _running_mean(norm)
-        ax.plot(mean.index, mean, linewidth=_nested_width(index, len(models)), zorder=3, **look)
+        ax.plot(mean.index, mean, linewidth=nested_width(index, len(models)), zorder=3, **look)
         rows = telemetry[(telemetry["model"] == model) & (telemetry["quantity"] == "clipped_share")]
         clipped = rows["value"].mean()
         said = f", {100 * clipped:.0f} % of steps clipped" if np.isfinite(clipped) else ""
@@ -203,41 +157,3 @@ def _draw_layer_norms(ax: Axes, rows: pd.DataFrame, model: str) -> None:
     ax.set_yscale("log")
     caption(ax, title=f"{plain(model)}: per layer, running mean", y="L2 norm")
     legend_beside(ax, handles)
-
-
-def _draw_decay(
-    ax: Axes, rows: pd.DataFrame, model: str, label: str, place: tuple[int, int]
-) -> Artist:
-    """Draw the first and the last measurement and return the legend entry."""
-    index, count = place
-    look = look_of(model) | {"linestyle": "-", "markersize": 5}
-    first, last = (_profile(rows, epoch) for epoch in (rows["epoch"].min(), rows["epoch"].max()))
-    if rows["epoch"].min() < rows["epoch"].max():
-        ax.plot(first.index, first, color=shade(look["color"], 0.55), linestyle="--", linewidth=1.2)
-    every = max(count, len(last) // 8)  # markers take turns where curves coincide
-    start = index * every // count
-    width = _nested_width(index, count)
-    ax.plot(last.index, last, linewidth=width, markevery=(start, every), zorder=3, **look)
-    return key(label, **look)
-
-
-def _describe_decay(rows: pd.DataFrame) -> str:
-    """Say the decay per session and the memory as last measured, averaged over seeds."""
-
-    def last(quantity: str) -> float:
-        found = rows[rows["quantity"] == quantity]
-        return float(found.loc[found["epoch"] == found["epoch"].max(), "value"].mean())
-
-    rho, memory = last("gradient_decay"), last("memory_sessions")
-    if not rho > 0:
-        return ""
-    said = "" if np.isnan(memory) else f", memory {memory:.1f} sessions"
-    return f": ρ = {rho:.3f}" + (", does not decay" if np.isinf(memory) else said)
-
-
-def _profile(rows: pd.DataFrame, epoch: float) -> pd.Series:
-    """Return the norm over the largest, by lag, as last measured in an epoch."""
-    rows = rows[rows["epoch"] == epoch]
-    norm = rows[rows["step"] == rows["step"].max()].groupby("lag_sessions")["value"].mean()
-    norm = norm[np.isfinite(norm) & (norm > 0)]
-    return norm / norm.max()

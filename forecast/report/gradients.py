@@ -41,10 +41,18 @@ def losses(run: RunFolder) -> Iterator[Any]:
         "loss",
         "Loss by epoch",
         "Dashed is the loss on what was trained on, solid that on validation; where solid rises "
-        "while dashed falls, the network learns by heart, and the dot is what was kept.",
+        "while dashed falls, the network learns by heart, and the dot is what was kept. Dotted is "
+        "the EWMA-t, from which an untrained network starts.",
         f"Training and validation loss by epoch. Best validation CRPS: {said}.",
-        [("", charts.loss_chart(history))],
+        [("", charts.loss_chart(history, _start(run)))],
     )
+
+
+def _start(run: RunFolder) -> float | None:
+    """Validation loss of the EWMA-t; None in the folders of runs that do not tell it."""
+    models = run.json("metrics.json").get("models", {})
+    known = (of.get("ewma_t_validation_crps") for of in models.values())
+    return next((value for value in known if isinstance(value, float)), None)
 
 
 def costs(run: RunFolder) -> Iterator[Any]:
@@ -137,7 +145,8 @@ def gates(run: RunFolder) -> Iterator[Any]:
         "Gates",
         "How far each gate is open on average: a forget gate of 0.75 keeps three quarters of the "
         "cell from one session to the next; and the share of gate values so near shut or open that "
-        "they can hardly change. The last point is the network that was kept.",
+        "they can hardly change. Measured on validation windows, of our LSTM while it learns on "
+        "its training batches; the diamonds are the network that was kept.",
         f"Mean and saturation of the gates by epoch. Means in the end: {each(last, '.2f')}.",
         [
             (title, charts.gate_chart(telemetry, quantity, y))

@@ -8,7 +8,7 @@ import pandas as pd
 from forecast.report.charts.groups import group_chart
 from forecast.report.parts import Picture, Table
 from forecast.report.reading import RunFolder
-from forecast.report.words import ahead, number, strongest
+from forecast.report.words import ahead, number, p_value, strongest
 
 _SCORES = ["by", "group", "model", "h", "crps", "coverage_90", "origins"]
 _SKILL = ["model", "baseline", "h", "crps_skill"]
@@ -100,7 +100,7 @@ def direction(run: RunFolder) -> Iterator[Any]:
             str(row["model"]),
             str(row["h"]),
             number(row["hits"], ".1f", 100),
-            number(row["p_value"], ".3f"),
+            p_value(row["p_value"]),
             str(row["verdict"]),
         )
         for row in table.to_dict("records")

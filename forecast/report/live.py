@@ -14,7 +14,7 @@ from forecast.plots.style import REFERENCE
 from forecast.report.charts.look import date_axis, hover, ink_of, legend_below, new_figure
 from forecast.report.parts import Picture, Table, Text
 from forecast.report.reading import RunFolder
-from forecast.report.words import ahead, number
+from forecast.report.words import ahead, number, p_value
 from forecast.runs import networks_sha256
 
 HEADER = ("network", "against", "made", "ahead", "outcomes", "skill %", "p", "90 % band", "verdict")
@@ -71,7 +71,7 @@ def record_rows(scores: pd.DataFrame, network: str) -> list[tuple[str, ...]]:
             str(row["h"]),
             number(row["origins"], ","),
             number(row["crps_skill"], "+.2f", 100),
-            number(row["p_value"], ".3f"),
+            p_value(row["p_value"]),
             number(row["coverage_90"], ".1f", 100),
             str(row["verdict"]),
         )

@@ -8,7 +8,7 @@ import pandas as pd
 from forecast.report.charts.scores import calibration_chart, skill_chart
 from forecast.report.parts import Picture, Table, Text, Tiles
 from forecast.report.reading import RunFolder
-from forecast.report.words import ahead, coverage, each, number, strongest, verdict
+from forecast.report.words import ahead, coverage, each, number, p_value, strongest, verdict
 
 _SKILL = ["model", "baseline", "h", "crps_skill", "ci_low", "ci_high", "p_value", "verdict"]
 _CALIBRATION = ["model", "h", "level", "observed"]
@@ -67,7 +67,7 @@ def skill_table(run: RunFolder) -> Iterator[Any]:
             str(row["h"]),
             number(row["crps_skill"], "+.2f", 100),
             f"{number(row['ci_low'], '+.2f', 100)} to {number(row['ci_high'], '+.2f', 100)}",
-            number(row["p_value"], ".3f"),
+            p_value(row["p_value"]),
             str(row["verdict"]),
         )
         for row in skill.to_dict("records")

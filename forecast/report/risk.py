@@ -9,7 +9,7 @@ from forecast.evaluation.conformal import SUFFIX
 from forecast.evaluation.risk import risk_summary
 from forecast.report.parts import Table
 from forecast.report.reading import RunFolder
-from forecast.report.words import number
+from forecast.report.words import number, p_value
 
 _BANDS = (50, 80, 90, 98)
 _RISK = ["model", "h", "level", "unique_id", "outcomes", "violations"]
@@ -82,8 +82,8 @@ def _by_ticker(risk: pd.DataFrame, model: str) -> Table:
                 str(row["h"]),
                 str(row["outcomes"]),
                 number(row["violations"], ".1f", 100),
-                number(row["kupiec"], ".3f"),
-                number(row["christoffersen"], ".3f"),
+                p_value(row["kupiec"]),
+                p_value(row["christoffersen"]),
             )
             for row in risk.sort_values(["unique_id", "level", "h"]).to_dict("records")
         ],

@@ -33,6 +33,11 @@ def number(value: object, form: str, factor: float = 1) -> str:
     return format(factor * value, form).replace("-", "−") if known else "–"  # type: ignore[operator]
 
 
+def p_value(p: object) -> str:
+    """Format a p-value: none is zero; a dash where there is none."""
+    return "< 0.001" if isinstance(p, float) and p < 0.001 else number(p, ".3f")
+
+
 def each(values: pd.Series, form: str, factor: float = 1, unit: str = "") -> str:
     """Return "lstm 4.5; gru 3.1": every name of the index with its number."""
     return "; ".join(f"{name} {number(v, form, factor)}{unit}" for name, v in values.items())

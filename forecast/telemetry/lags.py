@@ -65,10 +65,11 @@ class GradientByLag:
             for k, gate in enumerate(GATES):
                 by_lag = reading.z_gradient[::-1, k]
                 log.add_by_lag("gate_gradient_norm", by_lag, name, gate)
-        # Ours is read while it trains, on what it trains on.
+        # Told of every LSTM on the same batch, so that the figures of two can be compared.
+        log.headline["forget_mean"] = float(reading.gate_mean[:, 1].mean())
+        # The rows of ours come from the training step, on what it trains on.
         if self._when != "while" or not isinstance(self._layers[name], LSTM):
             log.add_reading(name, reading)
-            log.headline["forget_mean"] = float(reading.gate_mean[:, 1].mean())
             for finding in rules.gates(name, reading):
                 log.alert(finding)
 

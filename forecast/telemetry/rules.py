@@ -33,7 +33,8 @@ def reach(layer: keras.layers.RNN, name: str, decay: Decay, lookback: int) -> Fi
         text = (
             f"{name}: the gradient grows by {decay.rate:.2f} per session back in time and is "
             f"{decay.rate ** (lookback - 1):.1e} times larger at lag {lookback - 1}; clip it "
-            "(global_clipnorm), or start with a smaller or orthogonal recurrent_initializer"
+            "(global_clipnorm; forecast train: --clip-norm), or start with a smaller or orthogonal "
+            "recurrent_initializer"
         )
         return Finding("exploding", decay.rate, text, name, lag_sessions=lookback - 1)
     seen = decay.horizon_sessions
@@ -43,7 +44,7 @@ def reach(layer: keras.layers.RNN, name: str, decay: Decay, lookback: int) -> Fi
         f"{name}: the recurrent gradient falls by a factor of {decay.rate:.2f} per session and is "
         f"down to a third at lag {seen:.1f}: this network learns from about {max(1, round(seen))} "
         f"of its {lookback} sessions; {_longer_memory(layer, lookback)}, and let validation say "
-        "whether older sessions matter; else a shorter window will do"
+        "whether older sessions matter; else a shorter window will do (--lookback)"
     )
     return Finding("vanishing", decay.rate, text, name, lag_sessions=max(1, round(seen)))
 
@@ -51,10 +52,16 @@ def reach(layer: keras.layers.RNN, name: str, decay: Decay, lookback: int) -> Fi
 def _longer_memory(layer: keras.layers.RNN, lookback: int) -> str:
     bias = np.log(lookback - 1)  # σ(ln(T − 1)) = 1 − 1/T: the carousel keeps for T sessions
     if isinstance(layer, keras.layers.LSTM):
-        return f"try forget_bias={bias:.1f} (= ln {lookback - 1}) or a chrono initialisation"
+        return (
+            f"try a forget bias of {bias:.1f} (= ln {lookback - 1}) or a chrono initialisation "
+            f"(forecast train: --forget-bias {bias:.1f} or chrono)"
+        )
     if isinstance(layer, keras.layers.GRU):
-        return f"try an LSTM with forget_bias={bias:.1f} (= ln {lookback - 1})"
-    return "try an LSTM, a GRU or an orthogonal recurrent_initializer"
+        return (
+            f"try an LSTM with a forget bias of {bias:.1f} (= ln {lookback - 1}; forecast train: "
+            f"--cell lstm --forget-bias {bias:.1f})"
+        )
+    return "try an LSTM or a GRU (forecast train: --cell) or an orthogonal recurrent_initializer"
 
 
 def gates(name: str, reading: Reading) -> Iterator[Finding]:
@@ -101,8 +108,9 @@ def clipping(share: float, mean_norm: float) -> Finding | None:
         return None
     text = (
         f"{share:.0%} of the steps of this epoch were clipped: the threshold sets the size of "
-        f"every step; try global_clipnorm={mean_norm:.2g}, the average norm (half to ten times "
-        "of it converge, Pascanu et al. 2013)"
+        f"every step; try global_clipnorm={mean_norm:.2g} (forecast train: --clip-norm "
+        f"{mean_norm:.2g}), the average norm (half to ten times of it converge, Pascanu et al. "
+        "2013)"
     )
     return Finding("everything clipped", share, text)
 
@@ -135,7 +143,8 @@ class SpikeRule:
             if norm > max(mean + DEVIATIONS * deviation, TIMES * mean):
                 text = (
                     f"a gradient spike at step {step}: norm {norm:.3g} where {mean:.3g} is usual; "
-                    f"look at the data of that batch, or try global_clipnorm={mean:.2g}"
+                    f"look at the data of that batch, or try global_clipnorm={mean:.2g} (forecast "
+                    f"train: --clip-norm {mean:.2g})"
                 )
                 finding = Finding("gradient spike", norm / mean, text)
         new = 1 - MEMORY

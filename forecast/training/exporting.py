@@ -14,7 +14,8 @@ from forecast.errors import InputError
 from forecast.layers import plain_loop
 from forecast.layers.quantiles import mixing, prior_arcsinh
 from forecast.models.base import LEVELS
-from forecast.training.forecaster import Ensemble, NeuralForecaster
+from forecast.training.ensemble import Ensemble
+from forecast.training.forecaster import NeuralForecaster
 
 Format = Literal["onnx", "savedmodel"]
 #: What Keras needs to write ONNX.

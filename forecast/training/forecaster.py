@@ -270,39 +270,6 @@ class NeuralForecaster(Forecaster):
         return self
 
 
-class Ensemble(Forecaster):
-    """Mean of the quantiles of several fitted forecasters (Vincent averaging)."""
-
-    def __init__(self, members: Sequence[Forecaster]) -> None:
-        self.members = members
-
-    @property
-    def name(self) -> str:
-        """That of the members, which are of one kind."""
-        return self.members[0].name
-
-    @property
-    def sees_market(self) -> bool:
-        """Whether the members do."""
-        return self.members[0].sees_market
-
-    def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
-        """Fit every member."""
-        for member in self.members:
-            member.fit(panel, until)
-        return self
-
-    def forecast(
-        self,
-        panel: Panel,
-        cutoffs: pd.DataFrame,
-        horizons: tuple[int, ...],
-        levels: np.ndarray = LEVELS,
-    ) -> np.ndarray:
-        """Return the mean quantiles (N, H, Q)."""
-        return np.mean([m.forecast(panel, cutoffs, horizons, levels) for m in self.members], axis=0)
-
-
 def feature_statistics(windows: Windows, last_origin: int) -> FeatureStatistics:
     """Mean and variance (F,) of the features over the training sessions of all tickers."""
     used = [(u, a) for u, a in enumerate(windows.first) if a <= last_origin]

@@ -66,10 +66,13 @@ def test_a_second_result_joins_the_first_and_replaces_its_own(tmp_path, figure):
     publish(RESULT, figure, page)
     other = copy.deepcopy(RESULT) | {"name": "bundled-2010-2012", "origins": 1}
     publish(other, figure, page)
+    for row in other["skill"]:
+        row["p_value"] = 1e-5
     publish(other | {"origins": 4321}, figure, page)
     text = page.read_text(encoding="utf-8")
     assert text.count("## bundled-2010-2012") == text.count("## sp500-2016-2022") == 1
     assert "4,321" in text
+    assert "-0.27 (< 0.001) / -0.27 (< 0.001)" in text
     assert text.index("## bundled-2010-2012") < text.index("## sp500-2016-2022")
 
 

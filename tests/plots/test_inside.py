@@ -50,7 +50,12 @@ def test_gates_stand_under_the_price_session_by_session(gates, tmp_path):
 
 def test_attributions_are_shares_that_add_up_to_all(attribution, tmp_path):
     figure = plot_attribution(attribution, "lstm", "what sets the width")
-    heat, total, by_lag = figure.axes
+    heat, total, by_lag, corner = figure.axes
+    (bar,) = corner.child_axes
+    (mesh,) = heat.collections
+    assert mesh.get_array().sum() == pytest.approx(100)
+    assert bar.get_xlim() == pytest.approx(mesh.get_clim())
+    assert "(%)" in bar.get_xlabel()
     assert sum(bar.get_width() for bar in total.patches) == pytest.approx(100)
     np.testing.assert_allclose(by_lag.get_lines()[-1].get_ydata().sum(), 100)
     assert heat.get_xlim()[0] > heat.get_xlim()[1]  # time runs to the right
@@ -70,5 +75,22 @@ def test_memory_by_epoch_is_drawn_for_every_model_also_without_gates(tmp_path):
     figure = plot_memory(frame)
     assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["lstm", "gru"]
     assert save(figure, tmp_path / "memory.png").stat().st_size > 10_000
+    learning, kept = figure.axes[0].get_lines()
+    assert (list(learning.get_xdata()), len(kept.get_xdata())) == ([0, 1], 1)
     with pytest.raises(ValueError, match="no memory_sessions in the telemetry"):
         plot_memory(frame[frame["quantity"] == "gate_mean"])
+
+
+def test_the_kept_weights_are_no_epoch_also_where_seeds_stop_at_different_ones():
+    columns = ["model", "seed", "epoch", "quantity", "gate", "value"]
+    rows = [
+        ("gru", seed, epoch, "memory_sessions", "", 90.0 if epoch == last else 1.0 + epoch)
+        for seed, last in ((0, 5), (1, 9))
+        for epoch in (*range(0, last, 2), last)
+    ]
+    (ax, below) = plot_memory(pd.DataFrame(rows, columns=columns)).axes
+    drawn = ax.get_lines()
+    assert [list(line.get_xdata()) for line in drawn[::2]] == [[0, 2, 4], [0, 2, 4, 6, 8]]
+    assert [list(line.get_ydata()) for line in drawn[1::2]] == [[90], [90]]
+    assert all(line.get_xdata() > 8 and line.get_linestyle() == "None" for line in drawn[1::2])
+    assert [label.get_text() for label in below.get_xticklabels()][-1] == "kept"

@@ -1,6 +1,9 @@
-import pandas as pd
+import json
 
-from forecast.report.gradients import alerts, gates, lags
+import pandas as pd
+from bokeh.models import Span
+
+from forecast.report.gradients import alerts, gates, lags, losses
 from forecast.report.reading import RunFolder
 
 
@@ -26,6 +29,35 @@ def test_every_measure_of_the_gates_that_there_is_has_its_chart(copy_of):
     add(copy_of, ("gate_shut", "recurrent", "forget", 0.1))
     (picture,) = gates(RunFolder(copy_of))
     assert [title for title, _ in picture.charts] == ["mean", "saturated", "shut (below 0.1)"]
+
+
+def test_the_kept_network_is_a_mark_apart_from_the_epochs(copy_of):
+    path = copy_of / "telemetry.parquet"
+    rows = [
+        (6, epoch, "lstm", 0, "recurrent", "gate_mean", "forget", value)
+        for epoch, value in ((0, 0.7), (1, 0.75), (2, 0.8))
+    ]
+    names = ["step", "epoch", "model", "seed", "layer", "quantity", "gate", "value"]
+    pd.DataFrame(rows, columns=names).assign(lag_sessions=None).to_parquet(path)
+    (picture,) = gates(RunFolder(copy_of))
+    ((_, chart),) = picture.charts
+    line, mark = (glyph.data_source.data for glyph in chart.renderers)
+    assert (list(line["x"]), list(line["y"])) == ([0, 1], [0.7, 0.75])
+    assert list(mark["y"]) == [0.8]
+    assert chart.xaxis.major_label_overrides == {mark["x"][0]: "kept"}
+
+
+def test_the_loss_of_the_ewma_t_is_a_level_in_the_picture_of_the_losses(copy_of):
+    def levels():
+        ((_, chart),) = next(losses(RunFolder(copy_of))).charts
+        return [span.location for span in chart.center if isinstance(span, Span)]
+
+    path = copy_of / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    assert levels() == []
+    metrics["models"]["lstm"]["ewma_t_validation_crps"] = 0.61
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    assert levels() == [0.61]
 
 
 def test_the_gradient_by_lag_is_drawn_for_the_cell_beside_the_hidden_state(copy_of):

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from forecast.report.words import ahead, coverage, listed, number, strongest, verdict
+from forecast.report.words import ahead, coverage, listed, number, p_value, strongest, verdict
 
 
 def skill(*verdicts):
@@ -21,6 +21,15 @@ def test_numbers_have_a_real_minus_sign_and_a_dash_where_there_is_none():
     assert number(-0.0123, "+.1f", 100) == "−1.2"
     assert number(float("nan"), ".1f") == number(None, ".1f") == "–"
     assert number("5", ".1f") == number(True, ".1f") == "–"
+
+
+def test_a_p_value_is_never_zero():
+    assert [p_value(p) for p in (0.0314, 0.0009, 0.0, float("nan"))] == [
+        "0.031",
+        "< 0.001",
+        "< 0.001",
+        "–",
+    ]
 
 
 def test_one_session_is_not_plural():

@@ -36,9 +36,12 @@ def gate_at(k, value):
 @pytest.mark.parametrize(
     ("layer", "remedy"),
     [
-        (keras.layers.LSTM(2), r"try forget_bias=4\.1 \(= ln 59\) or a chrono initialisation"),
-        (keras.layers.GRU(2), r"try an LSTM with forget_bias=4\.1"),
-        (keras.layers.SimpleRNN(2), "try an LSTM, a GRU or an orthogonal recurrent_initializer"),
+        (
+            keras.layers.LSTM(2),
+            r"a forget bias of 4\.1 \(= ln 59\) .*: --forget-bias 4\.1 or chrono",
+        ),
+        (keras.layers.GRU(2), r"try an LSTM with a forget bias .*: --cell lstm --forget-bias 4\.1"),
+        (keras.layers.SimpleRNN(2), r"try an LSTM or a GRU \(forecast train: --cell\) or an ortho"),
     ],
     ids=["lstm", "gru", "simple-rnn"],
 )
@@ -113,7 +116,8 @@ def test_an_update_ratio_is_told_when_it_is_off_three_times_and_never_of_a_bias(
 
 def test_a_threshold_that_clips_everything_is_told_with_a_better_one():
     assert rules.clipping(0.9, 3.0) is None
-    assert "try global_clipnorm=3, the average norm" in rules.clipping(1.0, 3.0).text
+    said = rules.clipping(1.0, 3.0).text
+    assert "try global_clipnorm=3 (forecast train: --clip-norm 3), the average norm" in said
 
 
 def test_a_gradient_that_is_not_finite_is_told_with_step_and_weight():

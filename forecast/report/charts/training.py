@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from bokeh.models import ColumnDataSource, Range1d, Span
+from bokeh.models import ColumnDataSource, FixedTicker, Range1d, Span
 from bokeh.plotting import figure
+from matplotlib.ticker import MaxNLocator
 
+from forecast.plots.inside import kept_apart, place_of_kept
 from forecast.plots.style import names, require
 from forecast.report.charts.look import (
     GATE_INKS,
@@ -28,12 +30,13 @@ LAYERS = (
 )
 
 
-def loss_chart(history: pd.DataFrame) -> figure:
+def loss_chart(history: pd.DataFrame, start: float | None = None) -> figure:
     """Draw training (dashed) and validation loss by epoch; a dot at each network's best epoch.
 
     `history` has the columns ``model, seed, epoch, loss, val_loss`` (CRPS in volatilities). A
-    loss of more than five times their median lies outside the picture. Raises ValueError for a
-    frame without rows or columns.
+    loss of more than five times their median lies outside the picture. `start` is the validation
+    loss of the EWMA-t, drawn as a dotted level. Raises ValueError for a frame without rows or
+    columns.
     """
     require(history, ["model", "seed", "epoch", "loss", "val_loss"], "loss_chart")
     chart = new_figure(320, x="epoch", y="CRPS (volatilities)")
@@ -56,6 +59,8 @@ def loss_chart(history: pd.DataFrame) -> figure:
             hover(chart, said, [line], mode="vline")
             glyphs += [line, dot, trained]
         items.append((model, glyphs))
+    if start is not None:
+        chart.add_layout(Span(location=start, dimension="width", line_dash="dotted"))
     legend_below(chart, items)
     return chart
 
@@ -134,20 +139,36 @@ def layer_chart(telemetry: pd.DataFrame, model: str, quantity: str, y: str) -> f
 def gate_chart(telemetry: pd.DataFrame, quantity: str, y: str) -> figure:
     """Draw ``gate_mean`` or ``gate_saturation`` by epoch, mean over seeds, one line per gate.
 
-    Raises ValueError when no layer showed its gates.
+    The weights that were kept are diamonds, apart from the epochs. Raises ValueError when no layer
+    showed its gates.
     """
     rows = of_quantity(telemetry, quantity, ["epoch", "gate"])
-    chart = new_figure(280, x="epoch", y=y)
+    chart, place = new_figure(280, x="epoch", y=y), place_of_kept(rows)
     items = []
     for gate, look in GATE_INKS.items():
-        by_epoch = rows[rows["gate"] == gate].groupby("epoch")["value"].mean()
-        if len(by_epoch):
-            source = ColumnDataSource({"x": by_epoch.index.to_numpy(), "y": by_epoch.to_numpy()})
-            line = chart.line("x", "y", source=source, **look)
-            hover(chart, [("", gate), ("epoch", "@x"), ("value", "@y{0.000}")], [line])
-            items.append((gate, [line]))
+        of = rows[rows["gate"] == gate]
+        if of.empty:
+            continue
+        learning, kept = kept_apart(of)
+        by_epoch = learning.groupby("epoch")["value"].mean()
+        source = ColumnDataSource({"x": by_epoch.index.to_numpy(), "y": by_epoch.to_numpy()})
+        line = chart.line("x", "y", source=source, **look)
+        hover(chart, [("", gate), ("epoch", "@x"), ("value", "@y{0.000}")], [line])
+        mark = chart.scatter([place], [kept["value"].mean()], size=9, marker="diamond",
+                             color=look["color"])  # fmt: skip
+        hover(chart, [("", f"{gate}, weights that were kept"), ("value", "@y{0.000}")], [mark])
+        items.append((gate, [line, mark]))
+    _name_epochs(chart, place)
     legend_below(chart, items)
     return chart
+
+
+def _name_epochs(chart: figure, place: float) -> None:
+    """Number the epochs on the axis, and write "kept" where the kept weights stand."""
+    ticks = MaxNLocator(8, integer=True).tick_values(0, place - 1)
+    early = [round(tick) for tick in ticks if 0 <= tick < place - 0.5]
+    chart.xaxis.ticker = FixedTicker(ticks=[*early, place])
+    chart.xaxis.major_label_overrides = {place: "kept"}
 
 
 def of_quantity(telemetry: pd.DataFrame, quantity: str, columns: list[str]) -> pd.DataFrame:
