@@ -29,18 +29,17 @@ def load_wide(settings: PriceSettings) -> tuple[Panel, list[Repair]]:
     rows, sha256 = read_parquet(settings)
     check_series_names(rows)
     calendar = CALENDAR if settings.calendar == "auto" else settings.calendar
-    spans = {name: days for name in sorted(rows) if len(days := rows.days(name))}
-    if not spans:
+    ends = {name: _ends(days) for name in sorted(rows) if len(days := rows.days(name))}
+    if not ends:
         raise no_sessions(sorted(rows), (settings.start, settings.end), [])
-    ends = {name: _ends(days) for name, days in spans.items()}
     sessions = covering_sessions(ends, calendar)
     fields = [field for field in FIELDS if field in {*rows.fields, "adj_close"}]
-    values = new_array((len(fields), len(spans), len(sessions)))
+    values = new_array((len(fields), len(ends), len(sessions)))
     values.fill(np.nan)
     trusted: list[str] = []
     report: list[Repair] = []
     spoiled: list[InputError] = []
-    for name in spans:
+    for name in ends:
         notes: list[Repair] = []
         try:
             good = clean_one(name, rows[name], calendar, sessions, "log", notes)
@@ -53,7 +52,7 @@ def load_wide(settings: PriceSettings) -> tuple[Panel, list[Repair]]:
         values[:, len(trusted), sessions.get_indexer(good.index)] = good[fields].to_numpy().T
         trusted.append(name)
         report += notes
-    _check_share(spoiled, len(spans))
+    _check_share(spoiled, len(ends))
     panel = _panel(values, fields, trusted, sessions, sha256, calendar)
     report_ends({name: ends[name] for name in trusted}, panel.sessions[-1], report)
     return panel, report

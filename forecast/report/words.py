@@ -61,13 +61,20 @@ def on_what(manifest: dict[str, Any]) -> str:
     tuned = (
         f" Their settings were chosen among {number(trials, ',')} trials there." if trials else ""
     )
+    folds = manifest.get("backtest", {}).get("folds") or [{}]
+    some = (
+        f" Forecast and scored are {number(folds[0]['tickers'], ',')} of the tickers, taken evenly "
+        "from A to Z."
+        if "tickers" in folds[0]
+        else ""
+    )
     return (
         f"Prices from the source “{data.get('source', '?')}”: {len(data.get('tickers', []))} "
         f"tickers, {number(data.get('sessions'), ',')} sessions from {data.get('first', '?')} to "
         f"{data.get('last', '?')}. The networks learned from the sessions before "
         f"{validation.get('first', '?')}, were chosen on those before {test.get('first', '?')}, "
         f"and are scored on those from there to {test.get('last', '?')}, which they had never seen."
-        f"{tuned}"
+        f"{some}{tuned}"
     )
 
 

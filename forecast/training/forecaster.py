@@ -37,8 +37,9 @@ PROBE_WINDOWS = 32
 PROBE_POOL = 1_000_000
 #: Windows forecast at once.
 FORECAST_BATCH = 256
-#: Origins whose quantiles are in memory at once, where they come in parts.
-PART_ROWS = 50_000
+#: Origins whose quantiles are in memory at once, where they come in parts: 10 MB of them; with more
+#: the system hands out fresh pages for each part, at a fifth of the time and 200 MB.
+PART_ROWS = 8_000
 
 
 class NeuralForecaster(Forecaster):

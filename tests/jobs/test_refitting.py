@@ -1,4 +1,5 @@
 import io
+import shutil
 from datetime import date
 
 import numpy as np
@@ -107,6 +108,19 @@ def test_a_walk_that_was_stopped_goes_on_where_it_was(run, prepared, monkeypatch
     assert said.count("done before") == 2
     for name in whole.models:
         np.testing.assert_array_equal(again.quantiles[name], whole.quantiles[name])
+
+
+def test_of_too_many_origins_those_of_some_tickers_are_walked(run, prepared, monkeypatch):
+    whole, _ = walk_of(run, prepared)
+    shutil.rmtree(folder_of(run, WALK))
+    monkeypatch.setattr(refitting, "MOST_ORIGINS", len(whole.cutoffs) - 1)
+    some, said = walk_of(run, prepared)
+    assert set(some.cutoffs["unique_id"]) == {"IBM"}
+    assert "on 1 of 2 tickers, taken evenly from A to Z" in said
+    same = (whole.cutoffs["unique_id"] == "IBM").to_numpy()
+    np.testing.assert_allclose(some.quantiles["ewma-t"], whole.quantiles["ewma-t"][same], rtol=1e-6)
+    kept = runs.read_json(folder_of(run, WALK) / "manifest.json")["backtest"]["folds"]
+    assert {fold["tickers"] for fold in kept} == {1}
 
 
 def test_a_fold_that_was_damaged_is_done_again(run, prepared):

@@ -1,7 +1,16 @@
 import pandas as pd
 import pytest
 
-from forecast.report.words import ahead, coverage, listed, number, p_value, strongest, verdict
+from forecast.report.words import (
+    ahead,
+    coverage,
+    listed,
+    number,
+    on_what,
+    p_value,
+    strongest,
+    verdict,
+)
 
 
 def skill(*verdicts):
@@ -71,3 +80,10 @@ def test_coverage_is_the_share_between_the_two_quantiles():
         {"model": "net", "h": 1, "level": [0.05, 0.5, 0.95], "observed": [0.04, 0.5, 0.9]}
     )
     assert coverage(calibration, 90)["coverage"].tolist() == pytest.approx([0.86])
+
+
+def test_a_score_of_some_of_many_tickers_is_called_that():
+    manifest = {"data": {"tickers": ["A", "B", "C"]}, "backtest": {"folds": [{"origins": 9}]}}
+    assert "Forecast and scored are" not in on_what(manifest)
+    manifest["backtest"]["folds"][0]["tickers"] = 2
+    assert "Forecast and scored are 2 of the tickers, taken evenly" in on_what(manifest)
