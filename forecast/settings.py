@@ -252,7 +252,31 @@ class BacktestSettings(_Settings):
     )
 
 
-class TuneSettings(_Settings):
+class EngineSettings(_Settings):
+    """Where units of work run: networks, folds, measurements, trials."""
+
+    engine: Literal["local", "ray"] = Field(
+        "local", description="where work is done side by side: processes here, or a Ray cluster"
+    )
+    address: str | None = Field(
+        None, description="a Ray cluster: host:6379, or auto (default: a Ray of its own, here)"
+    )
+    processes: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="networks, folds or trials side by side, a core each (default: one after the "
+        "other with all cores here; on Ray: its cores)",
+    )
+
+    @model_validator(mode="after")
+    def _check_address(self) -> Self:
+        if self.address and self.engine != "ray":
+            raise ValueError(f"--address goes with --engine ray, not with --engine {self.engine}")
+        return self
+
+
+class TuneSettings(EngineSettings):
     """How settings are looked for."""
 
     trials: int = Field(20, ge=1, description="trials of this call")
@@ -269,7 +293,7 @@ class TuneSettings(_Settings):
     )
 
 
-class StudySettings(_Settings):
+class StudySettings(EngineSettings):
     """How a study is run."""
 
     quick: bool = Field(False, description="small sizes: seconds instead of minutes")
@@ -280,7 +304,7 @@ class StudySettings(_Settings):
         None, description="folder of the results (default: studies in the folder of the runs)"
     )
     processes: int | None = Field(
-        None, ge=1, le=256, description="measurements side by side, a core each (default: cores)"
+        None, ge=1, le=4096, description="measurements side by side, a core each (default: cores)"
     )
     page: Path | None = Field(
         None, description="also write this Markdown page, with figures in a folder of its name"

@@ -1,13 +1,7 @@
 """`forecast study`: run units side by side, judge the claims, write frame, figure and page."""
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from forecast import runs
-from forecast.jobs.terminal import Terminal, startup_notes_hidden
+from forecast.engine import Engine
+from forecast.jobs.terminal import Terminal
+from forecast.jobs.workers import workers
 from forecast.settings import StudySettings
 from forecast.studies import NAMES, Finding, Study, Unit, load
 from forecast.studies.page import publish
-from forecast.studies.runner import collected, finished, run_units, stay_on_one_core
+from forecast.studies.runner import collected, finished, run_units
 
 #: Packages whose versions can change the numbers.
 PACKAGES = ("forecast", "tensorflow", "keras", "numpy")
@@ -40,13 +36,13 @@ def run_studies(
 
     Raises InputError when the folder cannot be written.
     """
-    with workers(how.processes) as executor:
+    with workers(how, apart=True) as engine:
         for study in studies:
-            run_study(study, how, folder, executor, terminal)
+            run_study(study, how, folder, engine, terminal)
 
 
 def run_study(
-    study: Study, how: StudySettings, parent: Path, executor: Executor, terminal: Terminal
+    study: Study, how: StudySettings, parent: Path, engine: Engine, terminal: Terminal
 ) -> Path:
     """Run what is not finished of a study, judge it, and return the folder it was written to."""
     folder = parent / (f"{study.name}-quick" if how.quick else study.name)
@@ -56,7 +52,7 @@ def run_study(
     terminal.heading(f"{study.name}: {study.shows}")
     before = len(units) - len(todo)
     terminal.line(f"  {len(units)} measurements" + (f", {before} done before" if before else ""))
-    seconds = measure(study, todo, folder, executor, terminal)
+    seconds = measure(study, todo, folder, engine, terminal)
     frame = collected(study, units, folder)
     findings = study.judge(frame)
     write_result(study, how, frame, findings, folder)
@@ -73,13 +69,13 @@ def run_study(
 
 
 def measure(
-    study: Study, todo: Sequence[Unit], folder: Path, executor: Executor, terminal: Terminal
+    study: Study, todo: Sequence[Unit], folder: Path, engine: Engine, terminal: Terminal
 ) -> float:
     """Run the units that are not finished; return the seconds it took."""
     started = time.perf_counter()
     with terminal.progress(study.name, len(todo)) as bar:
         try:
-            for unit in run_units(study, todo, folder, executor):
+            for unit in run_units(study, todo, folder, engine):
                 bar.step(" ".join(str(value) for value in unit.values())[:40])
         except KeyboardInterrupt:
             terminal.line(f"what was finished is kept in {folder}; the same command goes on.")
@@ -126,34 +122,3 @@ def tell(study: Study, findings: dict[str, Finding], terminal: Terminal) -> None
         terminal.result(f"  ours       {ours}")
         terminal.result(f"  verdict    {verdict}")
         terminal.result("")
-
-
-@contextmanager
-def workers(processes: int | None) -> Iterator[Executor]:
-    """Yield processes with one core each, so that numbers do not depend on how many there are."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    count = processes or len(cores) or os.cpu_count() or 1
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    for k in range(count):
-        queue.put(cores[k % len(cores)] if cores else None)
-    executor = ProcessPoolExecutor(count, context, _start_worker, (queue,))
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker(cores: Any) -> None:
-    """Take a core, load TensorFlow there, and end when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with startup_notes_hidden():
-        stay_on_one_core(cores.get())
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

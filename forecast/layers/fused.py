@@ -138,6 +138,8 @@ def _cut(tensors: Any, count: int) -> list[Any]:
 
 
 def _cores() -> int:
+    if tf.config.threading.get_intra_op_parallelism_threads() == 1:
+        return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The GPU, if there is one: tried before it is trusted."""
+"""The GPU, if there is one: tried before it is trusted. And one thread, where sums must agree."""
 
 import subprocess
 import sys
@@ -22,6 +22,15 @@ def leave_out_broken_gpu() -> str:
         return ""
     tf.config.set_visible_devices([], "GPU")
     return f"there is a GPU, and it cannot be used ({why}): working on the CPU"
+
+
+def keep_to_one_thread() -> None:
+    """Let TensorFlow use one thread and no GPU, so that sums are made in one order everywhere."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.list_logical_devices()  # starts the runtime
+    tf.get_logger().setLevel("ERROR")  # units of many shapes are traced anew: no word of each
 
 
 def try_gpu(command: list[str], patience_seconds: float = PATIENCE_SECONDS) -> str:

@@ -1,20 +1,12 @@
-"""Studies that take no time, and an executor in this process."""
+"""Studies that take no time."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
 from forecast.plots.style import new_axes
 from forecast.studies import Claim, Finding, Study
-
-
-@pytest.fixture
-def executor() -> Iterator[Executor]:
-    """Return an executor in this process."""
-    with ThreadPoolExecutor(1) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import io
-import os
-from contextlib import contextmanager
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from forecast import runs
 from forecast.cli import main
+from forecast.engine import Here
 from forecast.errors import InputError
 from forecast.jobs import studying
 from forecast.jobs.terminal import Terminal
@@ -17,14 +17,10 @@ from forecast.studies import NAMES, Study, chosen
 
 
 @pytest.fixture
-def run(doubling, executor, tmp_path, monkeypatch):
+def run(doubling, tmp_path, monkeypatch):
     """Run the study that doubles in this process; return the numbers measured and what was said."""
 
-    @contextmanager
-    def here(processes):
-        yield executor
-
-    monkeypatch.setattr(studying, "workers", here)
+    monkeypatch.setattr(studying, "workers", lambda how, apart: nullcontext(Here()))
 
     def call(**how):
         calls = []
@@ -112,18 +108,6 @@ def test_ctrl_c_says_where_the_finished_part_is(run, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run()
     assert f"finished is kept in {tmp_path / 'doubling'}; the same command goes on" in lines[-1]
-
-
-def test_workers_keep_to_one_core_and_one_thread():
-    with studying.workers(1) as executor:
-        assert executor.submit(_threads).result() == (1, 1)
-
-
-def _threads():
-    import tensorflow as tf
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return cores, tf.config.threading.get_intra_op_parallelism_threads()
 
 
 @pytest.mark.parametrize("name", ["costs", "", "ALL"])
