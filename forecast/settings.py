@@ -256,7 +256,7 @@ class EngineSettings(_Settings):
     """Where units of work run: networks, folds, measurements, trials."""
 
     engine: Literal["local", "ray"] = Field(
-        "local", description="where work is done side by side: processes here, or a Ray cluster"
+        "local", description="where networks are trained: on this machine, or on a Ray cluster"
     )
     address: str | None = Field(
         None, description="a Ray cluster: host:6379, or auto (default: a Ray of its own, here)"
@@ -265,8 +265,8 @@ class EngineSettings(_Settings):
         None,
         ge=1,
         le=4096,
-        description="networks, folds or trials side by side, a core each (default: one after the "
-        "other with all cores here; on Ray: its cores)",
+        description="networks or folds side by side, a core each, with the same results to the "
+        "last bit (default: one after the other with all cores here; on Ray: its cores)",
     )
 
     @model_validator(mode="after")
@@ -279,6 +279,13 @@ class EngineSettings(_Settings):
 class TuneSettings(EngineSettings):
     """How settings are looked for."""
 
+    processes: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="trials side by side, a core each; how many there are changes which are tried "
+        "(default: one after the other with all cores here; on Ray: its cores)",
+    )
     trials: int = Field(20, ge=1, description="trials of this call")
     study: str = Field(
         "tuning",

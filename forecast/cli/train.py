@@ -6,15 +6,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from forecast.cli.app import Json, app
-from forecast.settings import Settings
+from forecast.settings import EngineSettings, Settings
 
-DEFAULTS = Settings()
+DEFAULTS, HERE = Settings(), EngineSettings()
 
 
 @app.command
 def train(
     *,
     settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
+    how: Annotated[EngineSettings, Parameter(name="*")] = HERE,
     config: Annotated[
         Path | None, Parameter(help="YAML file of settings; flags go over it")
     ] = None,
@@ -46,4 +47,4 @@ def train(
         with startup_notes_hidden():
             from forecast.jobs.training import train
 
-        train(start, terminal)
+        train(start, terminal, how)

@@ -9,6 +9,7 @@ lost worker run again while the others go on, and a machine that joins takes its
 import logging
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import time
@@ -54,10 +55,12 @@ class LostError(Exception):
 class Cluster:
     """On a Ray cluster this process has joined."""
 
-    one_core = True
+    apart = True
 
-    def __init__(self, address: str, processes: int | None, begin: Callable[[], None]) -> None:
-        self.address, self.begin = address, begin
+    def __init__(
+        self, address: str | None, processes: int | None, begin: Callable[[], None]
+    ) -> None:
+        self.shares_files, self.begin = not address, begin
         self.processes = processes or _cores()
         self._all = processes is None
 
@@ -256,13 +259,15 @@ def connected(
     try:
         if not _cores():
             raise _no_worker(f"at {address}")
-        yield Cluster(address or "this machine", processes, begin)
+        yield Cluster(address, processes, begin)
     finally:
         ray.shutdown()
 
 
 def check_cluster(address: str) -> None:
     """Raise InputError when no cluster can be joined at an address, within `PATIENCE_SECONDS`."""
+    if why := _unreachable(address):
+        raise _no_cluster(address, why)
     try:
         done = subprocess.run(
             [sys.executable, "-c", JOIN, address],
@@ -271,14 +276,27 @@ def check_cluster(address: str) -> None:
             timeout=PATIENCE_SECONDS,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        why = f"no answer within {PATIENCE_SECONDS} s"
-    else:
-        if done.returncode == 0:
-            return
+    except subprocess.TimeoutExpired as error:
+        raise _no_cluster(address, f"no answer within {PATIENCE_SECONDS} s") from error
+    if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        why = lines[-1][:300] if lines else f"exit code {done.returncode}"
-    raise InputError(
+        raise _no_cluster(address, lines[-1][:300] if lines else f"exit code {done.returncode}")
+
+
+def _unreachable(address: str) -> str:
+    """Why nothing listens at ``host:port``; "" when something does, or the address is another."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return ""
+    try:
+        socket.create_connection((host, int(port)), PATIENCE_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+def _no_cluster(address: str, why: str) -> InputError:
+    return InputError(
         f"there is no Ray cluster at {address} that this machine can join ({why}): is it running, "
         "is this machine part of it (ray start --address …), and are Python and Ray the same "
         "versions there? Leave out --address for a Ray of its own here."

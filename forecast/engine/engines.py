@@ -21,8 +21,9 @@ FEWEST_JOBS = 2
 class Engine(Protocol):
     """Runs units, each in this process or on one core of another."""
 
-    one_core: bool  #: whether every unit has a process with one core, which decides the last bits
+    apart: bool  #: whether units run in other processes, not in this one
     processes: int  #: units that are worked on side by side at most
+    shares_files: bool  #: whether units can reach the files of this machine
 
     def run(
         self,
@@ -42,7 +43,7 @@ class Engine(Protocol):
 class Here:
     """In this process, one after the other."""
 
-    one_core, processes = False, 1
+    apart, processes, shares_files = False, 1, True
 
     def run(
         self,
@@ -59,7 +60,7 @@ class Here:
 class Processes:
     """In processes of this machine, through joblib."""
 
-    one_core = True
+    apart, shares_files = True, True
 
     def __init__(self, processes: int, begin: Callable[[], None] = settle) -> None:
         self.processes, self.begin = processes, begin

@@ -34,8 +34,7 @@ def call(
 def settle() -> None:
     """Keep this process on a core of its own, and end it when the one that started it ends.
 
-    With one core there is one order of every sum, and one cut of every batch: numbers do not
-    depend on the machine's cores, nor on how many processes there are.
+    Processes that share cores wait for each other; one per core does not.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other process's to answer

@@ -14,18 +14,31 @@ from forecast.jobs.reporting import add_report
 from forecast.jobs.scoring import score_into
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.walking import once
-from forecast.settings import BacktestSettings, Settings
+from forecast.jobs.workers import workers
+from forecast.settings import BacktestSettings, EngineSettings, Settings
 from forecast.training import Ensemble
+from forecast.training.devices import fix_order
+
+#: Fold after fold, in this process.
+HERE = EngineSettings()
 
 
-def evaluate(run: Path, walk: BacktestSettings, terminal: Terminal) -> Path:
+def evaluate(
+    run: Path, walk: BacktestSettings, terminal: Terminal, how: EngineSettings = HERE
+) -> Path:
     """Score a saved run again on the same prices; return the folder of the scores.
 
     The walk of the run itself rewrites its forecasts, scores and plots; any other has a folder
-    ``backtest/…`` in it. With ``walk.refit_every`` the networks are trained anew in every fold.
+    ``backtest/…`` in it. With ``walk.refit_every`` the networks are trained anew in every fold,
+    on the engine asked for.
     Nothing is changed in the folder before all is there. Raises InputError when the run or its
     prices changed since it was trained, and when another process is at the folder.
     """
+    if how != HERE and not walk.refit_every:
+        raise InputError(
+            "--engine and --processes are for folds that are trained anew: give --refit-every too."
+        )
+    fix_order()
     settings, prepared, models = open_run(run, terminal)
     known = runs.read_json(run / "metrics.json")["models"]
     facts: dict[str, dict[str, Any]] = {cell: known[cell] for cell in models}
@@ -36,7 +49,8 @@ def evaluate(run: Path, walk: BacktestSettings, terminal: Terminal) -> Path:
             open_backtest(run, settings, prepared, walk)
         if walk.refit_every:
             facts = {cell: {"seeds": settings.seeds} for cell in models}
-            backtest = refitted(folder, settings, prepared, walk, terminal)
+            with workers(how) as engine:
+                backtest = refitted(folder, settings, prepared, walk, terminal, engine)
         else:
             backtest = once(settings, prepared, models, walk, terminal)
         manifest = runs.read_manifest(folder)

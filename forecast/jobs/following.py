@@ -21,15 +21,17 @@ def keep_progress(
 ) -> Callable[[Mapping[str, float]], None]:
     """Return a function that adds the figures of an epoch to ``progress.csv`` of a draft.
 
-    `about` is what is the same on every line: ``model, seed, epochs``.
+    `about` is what is the same on every line: ``model, seed, epochs``. The header is written at
+    once, before several processes add to the file.
     """
     path = draft / PROGRESS
+    with suppress(OSError), path.open("a", newline="", encoding="utf-8") as file:
+        if not file.tell():
+            csv.DictWriter(file, COLUMNS).writeheader()
 
     def keep(figures: Mapping[str, float]) -> None:
         with suppress(OSError), path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore")
-            if not file.tell():
-                writer.writeheader()
             writer.writerow({**about, **figures})
 
     return keep

@@ -1,11 +1,13 @@
 """Walking forward with refits: every fold trains anew and is saved when it is done."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from forecast import runs
 from forecast.bounded import read_table
+from forecast.engine import Engine, Here
 from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest, join, quantile_frame, read_quantile_frame
 from forecast.evaluation.folds import Fold, make_folds, walk_folds
@@ -23,8 +25,12 @@ from forecast.jobs.walking import (
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
 from forecast.models.levels import LEVELS
+from forecast.prices import Panel
 from forecast.settings import BacktestSettings, Settings
 from forecast.training import Ensemble, NeuralForecaster
+
+#: Fold after fold, in this process.
+HERE = Here()
 
 
 def folder_of(run: Path, walk: BacktestSettings) -> Path:
@@ -80,39 +86,54 @@ def open_backtest(
 
 
 def refitted(
-    folder: Path, settings: Settings, prepared: Prepared, walk: BacktestSettings, terminal: Terminal
+    folder: Path,
+    settings: Settings,
+    prepared: Prepared,
+    walk: BacktestSettings,
+    terminal: Terminal,
+    engine: Engine = HERE,
 ) -> Backtest:
     """Train networks and baselines anew in every fold and forecast from its cutoffs.
 
     Each fold is written to `folder` when it is done, with its hash in the manifest there; a walk
-    that was stopped goes on with the first fold that is missing or damaged.
+    that was stopped goes on with the folds that are missing or damaged.
     """
     models = unfitted(settings)
     learners = {**by_seed(models), **{name: BASELINES[name]() for name in BASELINES}}
     folds, _ = frozen(settings, prepared, walk)
+    names = [f"fold-{number:03d}.parquet" for number in range(len(folds))]
+    todo = [number for number, name in enumerate(names) if not _is_done(folder, name)]
     terminal.heading(f"Walking forward in {len(folds)} folds, saved one by one in {folder}")
     say_tickers(folds[0], prepared.panel, terminal)
-    parts: list[Backtest] = []
-    with terminal.progress("folds", len(folds)) as bar:
-        for number, fold in enumerate(folds):
-            name = f"fold-{number:03d}.parquet"
-            done = _is_done(folder, name)
-            told = ", done before" if done else ""
-            terminal.line(f"  fold {number + 1} of {len(folds)}: {fold}{told}")
-            if not done:
-                began = time.perf_counter()
-                try:
-                    walked = walk_folds(learners, prepared.panel, [fold], settings.scored_horizons)
-                    _save(folder, name, next(walked)[1])
-                except KeyboardInterrupt:
-                    raise KeyboardInterrupt(
-                        f"stopped; {number} of {len(folds)} folds are saved in {folder}, and the "
-                        "same command goes on from there"
-                    ) from None
-                terminal.line(f"    saved after {time.perf_counter() - began:.0f} s")
-            parts.append(read_quantile_frame(read_table(folder / name)))
-            bar.step()
+    for number, fold in enumerate(folds):
+        told = "" if number in todo else ", done before"
+        terminal.line(f"  fold {number + 1} of {len(folds)}: {fold}{told}")
+    shared = (learners, prepared.panel, settings.scored_horizons)
+    saved = len(folds) - len(todo)
+    with terminal.progress("folds", len(todo)) as bar:
+        try:
+            for place, (part, seconds) in engine.run(walked, [folds[n] for n in todo], shared, str):
+                _save(folder, names[todo[place]], part)
+                saved += 1
+                terminal.line(f"  fold {todo[place] + 1}: saved after {seconds:.0f} s")
+                bar.step()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"stopped; {saved} of {len(folds)} folds are saved in {folder}, and the same "
+                "command goes on from there"
+            ) from None
+    parts = [read_quantile_frame(read_table(folder / name)) for name in names]
     return with_ensembles(join(parts), models)
+
+
+def walked(
+    shared: tuple[Mapping[str, Forecaster], Panel, tuple[int, ...]], fold: Fold
+) -> tuple[Backtest, float]:
+    """Train and walk one fold, in whatever process this is called; also the seconds it took."""
+    began = time.perf_counter()
+    learners, panel, horizons = shared
+    _, backtest = next(walk_folds(learners, panel, [fold], horizons))
+    return backtest, time.perf_counter() - began
 
 
 def unfitted(settings: Settings) -> dict[str, Forecaster]:

@@ -9,9 +9,8 @@ import pandas as pd
 from forecast import runs
 from forecast.drafts import CHECKPOINT, new_run
 from forecast.jobs.fans import unit_of, write_fans
-from forecast.jobs.following import keep_progress
 from forecast.jobs.gates import write_gates
-from forecast.jobs.prepare import Prepared
+from forecast.jobs.networks import train_networks
 from forecast.jobs.refitting import frozen
 from forecast.jobs.reporting import add_report
 from forecast.jobs.scoring import score_into
@@ -19,30 +18,36 @@ from forecast.jobs.starting import PANEL, Start, save_start
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.versions import machine, versions
 from forecast.jobs.walking import once
+from forecast.jobs.workers import workers
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
 from forecast.prices.storing import describe
-from forecast.settings import BacktestSettings, Settings
-from forecast.training import Ensemble, NeuralForecaster, ProgressReport
-from forecast.training.devices import leave_out_broken_gpu
+from forecast.settings import BacktestSettings, EngineSettings, Settings
+from forecast.training import Ensemble, NeuralForecaster
+from forecast.training.devices import fix_order, leave_out_broken_gpu
+
+#: One network after another, in this process.
+HERE = EngineSettings()
 
 
-def train(start: Start, terminal: Terminal) -> Path:
+def train(start: Start, terminal: Terminal, how: EngineSettings = HERE) -> Path:
     """Train every cell and seed, evaluate them, write the run folder and return its path.
 
     Every epoch is saved beside the runs until the run is whole. Raises InputError for anything
     the user can mend; then no run folder exists.
     """
     settings, prepared = start.settings, start.prepared
+    fix_order()
     if note := leave_out_broken_gpu():
         terminal.line(f"  {note}")
     with new_run(settings.runs_dir, start.name, resume=bool(start.resumed)) as folder:
         save_start(folder / CHECKPOINT, start)
-        networks = train_networks(settings, prepared, terminal, folder / CHECKPOINT)
+        with workers(how) as engine:
+            networks = train_networks(settings, prepared, terminal, folder, engine)
         write_networks(folder, networks, settings)
         say_comparison(networks, terminal)
         models = {cell: Ensemble(members) for cell, members in networks.items()}
         facts = {cell: _facts(members) for cell, members in networks.items()}
-        manifest = write_manifest(folder, start)
+        manifest = write_manifest(folder, start, how)
         backtest = once(settings, prepared, models, BacktestSettings(), terminal)
         score_into(folder, manifest, prepared, backtest, facts, terminal)
         with terminal.stage("fan charts"):
@@ -53,38 +58,6 @@ def train(start: Start, terminal: Terminal) -> Path:
         add_report(final, terminal)
     terminal.path(final)
     return final
-
-
-def train_networks(
-    settings: Settings, prepared: Prepared, terminal: Terminal, checkpoints: Path
-) -> dict[str, list[NeuralForecaster]]:
-    """One trained network per cell and seed; each cell sees the same seeds and batches.
-
-    Those with a checkpoint in the folder `checkpoints` go on where they were.
-    """
-    networks: dict[str, list[NeuralForecaster]] = {}
-    total = settings.epochs * settings.steps_per_epoch
-    for cell in settings.cell:
-        for seed in range(settings.seed, settings.seed + settings.seeds):
-            title = f"{cell}, seed {seed}"
-            terminal.heading(f"Training {title} (CRPS in units of volatility × √horizon)")
-            with terminal.progress(title, total) as bar:
-                about = {"model": cell, "seed": seed, "epochs": settings.epochs}
-                keep = keep_progress(checkpoints.parent, about)
-                report = ProgressReport(bar.step, terminal.line, keep)
-                day = prepared.validation_start.date()
-                saved = checkpoints / f"{cell}-seed{seed}"
-                network = NeuralForecaster(settings, cell, seed, day, report, saved)
-                network.fit(prepared.panel, prepared.until)
-            best, epochs = network.history_["val_loss"].argmin(), len(network.history_)
-            terminal.line(
-                f"  best epoch {best + 1} of {epochs}; {network.fit_seconds_:.1f} s, "
-                f"{network.step_ms_:.1f} ms per step of {settings.batch_size} windows; "
-                f"learning rate {network.lr_:.2g}; "
-                f"validation CRPS of the EWMA-t it starts from: {network.prior_crps_:.4f}"
-            )
-            networks.setdefault(cell, []).append(network)
-    return networks
 
 
 def _facts(members: list[NeuralForecaster]) -> dict[str, Any]:
@@ -166,7 +139,7 @@ def say_comparison(networks: dict[str, list[NeuralForecaster]], terminal: Termin
         )
 
 
-def write_manifest(folder: Path, start: Start) -> dict[str, Any]:
+def write_manifest(folder: Path, start: Start, how: EngineSettings) -> dict[str, Any]:
     """Write ``manifest.json``, what is needed to repeat the run and to trust its files."""
     settings, prepared = start.settings, start.prepared
     shutil.copyfile(folder / CHECKPOINT / PANEL, folder / PANEL)
@@ -181,6 +154,7 @@ def write_manifest(folder: Path, start: Start) -> dict[str, Any]:
         "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
         "versions": versions(),
         "machine": machine(),
+        "engine": how.model_dump(mode="json", exclude={"address"}),
         "backtest": frozen(settings, prepared, BacktestSettings())[1],
         "tuned_trials": settings.tuned_trials,
         "notes": prepared.notes,

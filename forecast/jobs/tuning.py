@@ -1,6 +1,6 @@
 """`forecast tune`: settings chosen by the validation CRPS; nothing from the test part is read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +9,11 @@ import pandas as pd
 import yaml
 
 from forecast import runs
-from forecast.errors import DivergedError, InputError
-from forecast.jobs.searching import inside, search_space, suggest
+from forecast.errors import InputError
+from forecast.jobs.searching import inside, search_space
 from forecast.jobs.terminal import Terminal, startup_notes_hidden
+from forecast.jobs.trials import FULL_TRIALS, fail_abandoned, run_trials
+from forecast.jobs.workers import workers
 from forecast.plots import plot_importance, plot_trials, save
 from forecast.prices import Panel, load_prices, render_repairs
 from forecast.settings import OutputSettings, Settings, TuneSettings
@@ -19,10 +21,7 @@ from forecast.windows import drop_short_tickers, make_splits
 
 if TYPE_CHECKING:
     from optuna.study import Study
-    from optuna.trial import Trial
 
-#: Trials that run to their end, and epochs that every trial is given, before any is stopped.
-FULL_TRIALS, FULL_EPOCHS = 5, 3
 #: Name of a study's database in the folder of the runs, and of the folder of what it found.
 DATABASE, FOLDER = "tune.sqlite", "tuning"
 #: Settings that change no trial.
@@ -42,6 +41,7 @@ def tune(settings: Settings, how: TuneSettings, terminal: Terminal) -> Path:
     folder = settings.runs_dir / FOLDER / how.study
     runs.make_folder(folder, "--runs-dir")
     study = open_study(settings, how, list(space), panel)
+    fail_abandoned(study)
     before = len(study.trials)
     terminal.heading(
         f"Tuning {', '.join(space)}: {how.trials} trials after {before}, by the CRPS of "
@@ -52,23 +52,18 @@ def tune(settings: Settings, how: TuneSettings, terminal: Terminal) -> Path:
         {name: value for name, value in start.items() if inside(name, value, space)},
         skip_if_exists=True,
     )
-    with startup_notes_hidden():
-        import forecast.training  # noqa: F401  (TensorFlow starts here)
-    with terminal.progress("trials", how.trials) as bar:
+    with workers(how) as engine, terminal.progress("trials", how.trials) as bar:
+        if not engine.apart:
+            with startup_notes_hidden():
+                from forecast.training.devices import fix_order  # TensorFlow starts here
 
-        def told(study: "Study", trial: Any) -> None:
-            ended = trial.state.name.lower()
-            said = f"{trial.value:.5f}" if ended == "complete" else ended
-            bar.step(said)
-            terminal.line(f"  trial {trial.number + 1:>3}  {said}  {_words(trial.params)}")
-
+                fix_order()
         try:
-            study.optimize(
-                lambda trial: _objective(trial, settings, space, panel),
-                n_trials=how.trials,
-                callbacks=[told],
-                catch=(DivergedError, InputError),
-            )
+            for trial in run_trials(study, how.trials, (settings, panel), space, engine):
+                ended = trial.state.name.lower()
+                said = f"{trial.value:.5f}" if ended == "complete" else ended
+                bar.step(said)
+                terminal.line(f"  trial {trial.number + 1:>3}  {said}  {_words(trial.params)}")
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"stopped; {len(study.trials)} trials are kept, and the same command goes on"
@@ -141,44 +136,7 @@ def open_study(settings: Settings, how: TuneSettings, searched: list[str], panel
     # another seed for every call: one that goes on must not repeat its first trials
     seed = settings.seed + len(study.trials)
     study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    study.pruner = optuna.pruners.MedianPruner(FULL_TRIALS, FULL_EPOCHS)
     return study
-
-
-def _objective(trial: "Trial", settings: Settings, space: Mapping[str, Any], panel: Panel) -> float:
-    """Mean over the seeds of the best validation CRPS (in volatilities)."""
-    from forecast.training import NeuralForecaster, ProgressReport
-
-    values = suggest(trial, dict(space)) | {"telemetry": "off"}
-    chosen = Settings.model_validate(settings.model_dump() | values)
-    losses: list[float] = []
-    for seed in range(chosen.seed, chosen.seed + chosen.seeds):
-        # the first seed decides whether the trial is worth the others
-        report = None if losses else ProgressReport(_quiet, _quiet, _pruning(trial))
-        network = NeuralForecaster(chosen, chosen.cell[0], seed, chosen.validation_start, report)
-        try:
-            network.fit(panel, panel.sessions[-1])
-        except (DivergedError, InputError) as error:
-            trial.set_user_attr("why", str(error))
-            raise
-        losses.append(float(network.history_["val_loss"].min()))
-    return sum(losses) / len(losses)
-
-
-def _pruning(trial: "Trial") -> Callable[[Mapping[str, float]], None]:
-    """Tell the trial every epoch's validation CRPS, and stop it when others were better."""
-    from optuna import TrialPruned
-
-    def keep(figures: Mapping[str, float]) -> None:
-        trial.report(figures["val_loss"], int(figures["epoch"]))
-        if trial.should_prune():
-            raise TrialPruned
-
-    return keep
-
-
-def _quiet(text: str) -> None:
-    """Say nothing."""
 
 
 def _finish(study: "Study", settings: Settings, folder: Path, terminal: Terminal) -> Path:

@@ -11,7 +11,7 @@ from forecast.settings import EngineSettings
 
 
 def workers(how: EngineSettings, apart: bool = False) -> AbstractContextManager[Engine]:
-    """Return the engine asked for (see `engine.opened`), with one thread for TensorFlow."""
+    """Return the engine asked for (see `engine.opened`), with one core for TensorFlow."""
     return opened(how, apart, load_tensorflow)
 
 
@@ -21,6 +21,6 @@ def load_tensorflow() -> None:
     settle()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with startup_notes_hidden():
-        from forecast.training.devices import keep_to_one_thread
+        from forecast.training.devices import keep_to_one_core
 
-        keep_to_one_thread()
+        keep_to_one_core()

@@ -15,6 +15,8 @@ from forecast.layers.monitor import Monitor
 MIN_ROWS = 8
 #: Each piece adds a call to the graph; with more, batches are rarely large enough.
 MAX_PIECES = 8
+#: Pieces where sums are to be made in one order whatever the cores: enough for two of them.
+FIXED_PIECES = 2
 
 
 def lstm(
@@ -118,8 +120,13 @@ def _program(scan: Any, plan: Plan) -> Any:
 
 
 def _pieces(x: tf.Tensor) -> int:
-    """Into how many pieces a batch is cut: one per core, none of them tiny if its size is known."""
-    count = min(_cores(), MAX_PIECES)
+    """Into how many pieces a batch is cut: none of them tiny if its size is known.
+
+    One per core. With one thread per operation, which fixes the order of all other sums (see
+    `training.devices.fix_order`), always the same number: that of the pieces is an order, too.
+    """
+    fixed = tf.config.threading.get_intra_op_parallelism_threads() == 1
+    count = FIXED_PIECES if fixed else min(_cores(), MAX_PIECES)
     known = x.shape[0]
     return count if known is None else max(1, min(count, known // MIN_ROWS))
 
@@ -138,8 +145,6 @@ def _cut(tensors: Any, count: int) -> list[Any]:
 
 
 def _cores() -> int:
-    if tf.config.threading.get_intra_op_parallelism_threads() == 1:
-        return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

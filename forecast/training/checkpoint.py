@@ -92,7 +92,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.folder.mkdir(parents=True, exist_ok=True)
             content = pack(state)
             runs.write_atomic(self.folder / f"epoch-{epoch + 1:05d}.state", content)
-            for path in self._paths()[:-2]:
+            for path in saved_paths(self.folder)[:-2]:
                 path.unlink()
             self._costs.append((len(content), time.perf_counter() - began))
         except OSError as error:
@@ -106,15 +106,10 @@ class Checkpoint(keras.callbacks.Callback):
             size, seconds = np.median(self._costs, axis=0)
             self.say(f"  every epoch was saved: {size / 1e3:.0f} kB in {1e3 * seconds:.1f} ms each")
 
-    def _paths(self) -> list[Path]:
-        """The checkpoints, the oldest first."""
-        found = self.folder.glob("epoch-*.state")
-        return sorted(path for path in found if re.fullmatch(r"epoch-\d{5}", path.stem))
-
     def _newest(self) -> dict[str, Any]:
         """The newest checkpoint that is whole; damaged ones are told."""
         damaged = []
-        for path in reversed(self._paths()):
+        for path in reversed(saved_paths(self.folder)):
             try:
                 state = unpack(path.read_bytes())
             except (OSError, ValueError) as error:
@@ -130,6 +125,21 @@ class Checkpoint(keras.callbacks.Callback):
         if damaged:
             raise InputError(f"all checkpoints in {self.folder} are damaged: train anew.")
         return {}
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the newest checkpoint in a folder is whole and leaves nothing to train."""
+    try:
+        newest = unpack(saved_paths(folder)[-1].read_bytes())
+    except (OSError, ValueError, IndexError):
+        return False
+    return bool(newest["about"]["finished"])
+
+
+def saved_paths(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the oldest first."""
+    found = folder.glob("epoch-*.state")
+    return sorted(path for path in found if re.fullmatch(r"epoch-\d{5}", path.stem))
 
 
 def pack(state: Mapping[str, Mapping[str, Any]]) -> bytes:

@@ -1,7 +1,8 @@
-"""The GPU, if there is one: tried before it is trusted. And one thread, where sums must agree."""
+"""The GPU, if there is one: tried before it is trusted. And sums in one order."""
 
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 
 import tensorflow as tf
@@ -24,9 +25,19 @@ def leave_out_broken_gpu() -> str:
     return f"there is a GPU, and it cannot be used ({why}): working on the CPU"
 
 
-def keep_to_one_thread() -> None:
-    """Let TensorFlow use one thread and no GPU, so that sums are made in one order everywhere."""
-    tf.config.threading.set_intra_op_parallelism_threads(1)
+def fix_order() -> None:
+    """Let TensorFlow make every sum in one order, so that the last bits do not depend on cores.
+
+    An operation has one thread; operations still run side by side. Where TensorFlow has begun
+    already, in a notebook or a test, it stays as it was.
+    """
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def keep_to_one_core() -> None:
+    """Let TensorFlow use one core and no GPU, and make every sum in the order of `fix_order`."""
+    fix_order()
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.set_visible_devices([], "GPU")
     tf.config.list_logical_devices()  # starts the runtime

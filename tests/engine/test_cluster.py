@@ -1,5 +1,7 @@
 """A real Ray cluster: a head without cores and two workers of one core each."""
 
+import hashlib
+import io
 import os
 import signal
 import socket
@@ -9,12 +11,21 @@ import threading
 import time
 from collections import Counter
 
+import numpy as np
+import pandas as pd
 import pytest
+from rich.console import Console
 
-from forecast.engine import cluster, opened
+from forecast.drafts import CHECKPOINT
+from forecast.engine import Processes, cluster, opened
 from forecast.errors import DivergedError, InputError
-from forecast.jobs.workers import workers
-from forecast.settings import EngineSettings
+from forecast.jobs.following import PROGRESS
+from forecast.jobs.networks import train_networks
+from forecast.jobs.prepare import Prepared
+from forecast.jobs.terminal import Terminal
+from forecast.jobs.workers import load_tensorflow
+from forecast.settings import EngineSettings, Settings
+from forecast.windows import make_splits
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
 
@@ -39,7 +50,7 @@ def machines(tmp_path_factory):
             made.shutdown()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine(machines):
     """The engine on that cluster."""
     with opened(EngineSettings(engine="ray", address=machines[0].address)) as found:
@@ -47,8 +58,6 @@ def engine(machines):
 
 
 def test_units_run_on_the_cluster_on_one_core_and_errors_come_as_they_are(engine):
-    import numpy as np
-
     def work(shared, unit):
         import os
 
@@ -68,27 +77,58 @@ def test_units_run_on_the_cluster_on_one_core_and_errors_come_as_they_are(engine
         list(engine.run(fails, [0]))
 
 
-def test_networks_are_the_same_to_the_last_bit_on_the_cluster_and_here(machines, make_panel):
-    def work(panel, seed):
-        import hashlib
+def bits(networks):
+    """What a training has made: SHA-256 of the weights, losses, telemetry."""
+    return [
+        (
+            hashlib.sha256(
+                b"".join(np.asarray(v).tobytes() for v in n.network_.variables)
+            ).digest(),
+            n.history_.drop(columns="seconds").to_csv(),
+            n.telemetry_.to_csv(),
+        )
+        for n in networks
+    ]
 
-        import numpy as np
 
-        from forecast.settings import Settings
-        from forecast.training import NeuralForecaster
+def test_networks_are_the_same_to_the_last_bit_on_the_cluster_and_here(
+    machines, engine, make_panel, tmp_path
+):
+    def begin_as_the_default_does():  # with all cores
+        from forecast.training.devices import fix_order
 
-        chosen = Settings(units=2, epochs=1, steps_per_epoch=2, lookback=24, horizon=5)
-        network = NeuralForecaster(chosen, "lstm", seed).fit(panel, panel.sessions[-100])
-        weights = b"".join(np.asarray(each).tobytes() for each in network.network_.variables)
-        measured = network.telemetry_.to_csv() + network.history_.drop(columns="seconds").to_csv()
-        return hashlib.sha256(weights).hexdigest(), measured
+        fix_order()
 
+    small = {"units": 2, "epochs": 2, "steps_per_epoch": 2, "lookback": 16, "horizon": 5}
+    settings = Settings(**small, cell=("lstm",), seeds=2, telemetry="economy")
+    panel = make_panel(tickers=1, sessions=520)
+    prepared = Prepared(panel, make_splits(panel, settings), [])
+    there = cluster.Cluster(machines[0].address, None, load_tensorflow)
+    here = Processes(1, begin_as_the_default_does)
     found = []
-    for how in ({"processes": 2}, {"engine": "ray", "address": machines[0].address}):
-        with workers(EngineSettings(**how)) as engine:
-            found.append(dict(engine.run(work, [0, 1], make_panel(sessions=500))))
+    for where in (there, here):
+        draft = tmp_path / type(where).__name__
+        (draft / CHECKPOINT).mkdir(parents=True)
+        said = io.StringIO()
+        terminal = Terminal(console=Console(file=said, width=300))
+        found.append(bits(train_networks(settings, prepared, terminal, draft, where)["lstm"]))
+        lines = said.getvalue().splitlines()
+        assert sum(line.startswith("Trained lstm, seed ") for line in lines) == 2
+        assert sum(line.startswith("  epoch   2  loss ") for line in lines) == 2
+        assert len(pd.read_csv(draft / PROGRESS)) == 4
     assert found[0] == found[1]
     assert found[0][0] != found[0][1]
+    again = train_networks(settings, prepared, Terminal(quiet=True), draft, Broken())
+    assert bits(again["lstm"]) == found[0]
+
+
+class Broken:
+    """An engine that must not be asked."""
+
+    apart, processes, shares_files = True, 1, True
+
+    def run(self, *arguments):
+        raise AssertionError("there was nothing left to do")
 
 
 def test_a_worker_with_another_version_is_told_before_it_works(engine, monkeypatch):
@@ -158,16 +198,18 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("listening", [True, False])
-def test_a_cluster_that_is_not_there_is_told_within_its_time(listening, monkeypatch, capfd):
-    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 4)
+@pytest.mark.parametrize(
+    ("listening", "why"), [(True, "no answer within 3 s"), (False, "Connection refused")]
+)
+def test_a_cluster_that_is_not_there_is_told_within_its_time(listening, why, monkeypatch, capfd):
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 3)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{other.getsockname()[1]}"
         if listening:
             other.listen()
         with (
-            pytest.raises(InputError, match=f"no Ray cluster at {address} that .*no answer wit"),
+            pytest.raises(InputError, match=rf"no Ray cluster at {address} that .*\({why}\)"),
             opened(EngineSettings(engine="ray", address=address)),
         ):
             pass

@@ -5,9 +5,8 @@ from collections import Counter
 
 import pytest
 
-from forecast.engine import Here, Processes, opened
+from forecast.engine import Here, opened
 from forecast.errors import DivergedError, InputError
-from forecast.jobs.workers import workers
 from forecast.settings import EngineSettings
 
 
@@ -98,21 +97,6 @@ def test_what_a_unit_raises_is_raised_as_it_is(two, error):
     with pytest.raises(error, match=r"^unit 0$"):
         list(two.run(work, [0]))
     assert list(two.run(lambda shared, unit: unit, [1])) == [(0, 1)]
-
-
-def test_a_process_that_has_begun_keeps_tensorflow_to_one_thread():
-    def work(shared, unit):
-        import tensorflow as tf
-
-        threads = tf.config.threading
-        return (
-            threads.get_intra_op_parallelism_threads(),
-            threads.get_inter_op_parallelism_threads(),
-        )
-
-    with workers(EngineSettings(processes=1)) as engine:
-        assert isinstance(engine, Processes)
-        assert list(engine.run(work, [0])) == [(0, (1, 1))]
 
 
 def test_an_address_without_ray_is_told():

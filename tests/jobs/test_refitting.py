@@ -8,17 +8,19 @@ import pytest
 from rich.console import Console
 
 from forecast import runs
+from forecast.engine import opened
 from forecast.errors import InputError
 from forecast.evaluation.backtest import make_cutoffs
 from forecast.evaluation.folds import make_folds, walk_folds
 from forecast.jobs import refitting
+from forecast.jobs.evaluating import evaluate
 from forecast.jobs.prepare import prepare
-from forecast.jobs.refitting import folder_of, frozen, open_backtest, refitted
+from forecast.jobs.refitting import HERE, folder_of, frozen, open_backtest, refitted
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.walking import by_seed, schedule_of, single_fold, with_ensembles
 from forecast.models.baselines.drift import Drift
 from forecast.models.baselines.ewma import EwmaT
-from forecast.settings import BacktestSettings, Settings
+from forecast.settings import BacktestSettings, EngineSettings, Settings
 from forecast.training import Ensemble
 
 SETTINGS = Settings(
@@ -64,12 +66,12 @@ def run(tmp_path, prepared, monkeypatch):
     return tmp_path
 
 
-def walk_of(run, prepared):
+def walk_of(run, prepared, engine=HERE):
     """Walk and return the backtest and what was said."""
     screen = io.StringIO()
     folder = open_backtest(run, SETTINGS, prepared, WALK)
     terminal = Terminal(console=Console(file=screen, width=300))
-    return refitted(folder, SETTINGS, prepared, WALK, terminal), screen.getvalue()
+    return refitted(folder, SETTINGS, prepared, WALK, terminal, engine), screen.getvalue()
 
 
 def test_every_fold_is_saved_and_together_they_are_the_walk(run, prepared):
@@ -121,6 +123,27 @@ def test_of_too_many_origins_those_of_some_tickers_are_walked(run, prepared, mon
     np.testing.assert_allclose(some.quantiles["ewma-t"], whole.quantiles["ewma-t"][same], rtol=1e-6)
     kept = runs.read_json(folder_of(run, WALK) / "manifest.json")["backtest"]["folds"]
     assert {fold["tickers"] for fold in kept} == {1}
+
+
+def test_folds_in_other_processes_are_those_of_this_one(run, prepared, tmp_path):
+    here, _ = walk_of(run, prepared)
+    folder = folder_of(run, WALK)
+    written = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+    for name in sorted(written)[1:]:
+        (folder / name).unlink()
+    with opened(EngineSettings(processes=1)) as engine:
+        apart, said = walk_of(run, prepared, engine)
+    assert said.count("done before") == 1
+    assert said.count("saved after") == len(written) - 1
+    assert Counting.fits == 2 * len(written)  # no fit of the second walk was in this process
+    assert {path.name: path.read_bytes() for path in folder.glob("*.parquet")} == written
+    for name in here.models:
+        np.testing.assert_array_equal(apart.quantiles[name], here.quantiles[name])
+
+
+def test_an_engine_without_refits_is_told(run):
+    with pytest.raises(InputError, match="for folds that are trained anew: give --refit-every"):
+        evaluate(run, BacktestSettings(), Terminal(quiet=True), EngineSettings(processes=2))
 
 
 def test_a_fold_that_was_damaged_is_done_again(run, prepared):

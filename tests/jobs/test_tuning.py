@@ -1,8 +1,12 @@
 """Tuning with a stand-in for the network, whose loss is a function of the settings."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from datetime import date
 from inspect import signature
+from socket import gethostname
 
 import numpy as np
 import pandas as pd
@@ -15,6 +19,7 @@ from forecast.errors import DivergedError, InputError
 from forecast.jobs import tuning
 from forecast.jobs.searching import search_space
 from forecast.jobs.terminal import Terminal
+from forecast.jobs.trials import FULL_EPOCHS, FULL_TRIALS, PrunedError, Pruning
 from forecast.jobs.tuning import DATABASE, tune
 from forecast.prices import garch_prices
 from forecast.settings import Settings, TuneSettings
@@ -168,6 +173,50 @@ def test_ctrl_c_keeps_the_trials(settings, monkeypatch):
         with pytest.raises(KeyboardInterrupt, match="3 trials are kept, and the same command goes"):
             tuned(settings, trials=2)
     assert read(tuned(settings, trials=1))["tuned_trials"] == 4
+
+
+def test_trials_of_a_call_that_was_killed_are_told_as_failed(settings):
+    import optuna
+
+    tuned(settings, trials=1)
+    study = optuna.load_study(
+        study_name="tuning", storage=f"sqlite:///{settings.runs_dir / DATABASE}"
+    )
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    places = ([gethostname(), gone.pid], [gethostname(), os.getppid()], ["elsewhere", gone.pid])
+    for place in places:
+        study.ask().set_user_attr("process", place)
+    trials = pd.read_csv(tuned(settings, trials=1).parent / "trials.csv")
+    assert list(trials["state"]) == ["complete", "fail", "running", "running", "complete"]
+
+
+def test_pruning_by_the_curves_of_others_is_that_of_optuna_on_all_of_them():
+    import optuna
+
+    rng = np.random.default_rng(4)
+    curves = 1 + 0.3 * rng.random((30, 8)) - 0.02 * np.arange(8)
+    study = optuna.create_study(pruner=optuna.pruners.MedianPruner(FULL_TRIALS, FULL_EPOCHS))
+    finished, stopped = [], []
+    for curve in curves:
+        trial, pruning = study.ask(), Pruning(tuple(finished))
+        for epoch, crps in enumerate(curve, start=1):
+            trial.report(crps, epoch)
+            theirs, ours = trial.should_prune(), False
+            try:
+                pruning({"epoch": epoch, "val_loss": crps})
+            except PrunedError:
+                ours = True
+            assert ours == theirs
+            if theirs:
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                stopped.append(epoch)
+                break
+        else:
+            study.tell(trial, curve.min())
+            finished.append(pruning.curve)
+    assert len(stopped) > 5
+    assert len(finished) > 5
 
 
 def test_a_study_of_other_prices_or_settings_is_not_mixed_up(settings):
