@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.jobs.verdicts import alike
+
 
 def say(frames: dict[str, pd.DataFrame], view: Any, scale: str) -> list[str]:
     """Sentences on the fall, the forget gate, the reach of the gradient and the inputs."""
@@ -14,13 +16,21 @@ def say(frames: dict[str, pd.DataFrame], view: Any, scale: str) -> list[str]:
     lines = [f"{view.ticker} fell by {size} within 20 sessions, to {low:%Y-%m-%d}."]
     u = view.windows.tickers.index(view.ticker)
     volatility = pd.Series(view.windows.volatility[u, view.places], view.days)
+    found: dict[str, list[str]] = {}
     for cell, gates in by_model(frames, "gates"):
-        lines += forget_gate(cell, gates[gates["when"] == "trained"], volatility, low)
+        said = forget_gate(gates[gates["when"] == "trained"], volatility, low)
+        found.setdefault(cell, []).append(said)
     for cell, gradients in by_model(frames, "gradients"):
-        lines.append(reach(cell, gradients, view.windows.settings.lookback))
+        said = reach(gradients, view.windows.settings.lookback)
+        found.setdefault(cell, []).append(said)
     for cell, parts in by_model(frames, "attribution"):
-        lines.append(inputs(cell, parts[parts["when"] == "trained"]))
-    return lines
+        found.setdefault(cell, []).append(inputs(parts[parts["when"] == "trained"]))
+    return lines + _joined(found)
+
+
+def _joined(found: dict[str, list[str]]) -> list[str]:
+    """Sentences with the networks they are said of before them."""
+    return [f"{names}: {line}" for names, lines in alike(found) for line in lines]
 
 
 def by_model(frames: dict[str, pd.DataFrame], name: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -30,23 +40,21 @@ def by_model(frames: dict[str, pd.DataFrame], name: str) -> Iterator[tuple[str, 
             yield str(model), rows
 
 
-def forget_gate(
-    cell: str, gates: pd.DataFrame, volatility: pd.Series, low: pd.Timestamp
-) -> list[str]:
+def forget_gate(gates: pd.DataFrame, volatility: pd.Series, low: pd.Timestamp) -> str:
     """How the mean forget gate moved with the volatility and around the low."""
     mean = gates[gates["gate"] == "forget"].groupby("ds")["value"].mean()
     calm = mean[volatility.reindex(mean.index) <= volatility.median()].mean()
     distance = np.abs(np.arange(len(mean)) - mean.index.searchsorted(low))
     near = mean[distance <= 5].mean()
     tied = mean.corr(volatility.reindex(mean.index), method="spearman")
-    return [
-        f"{cell}: the mean forget gate was {near:.3f} around that session, {calm:.3f} on the "
+    return (
+        f"the mean forget gate was {near:.3f} around that session, {calm:.3f} on the "
         f"calmer half of the sessions: a unit kept for {1 / (1 - near):.1f} sessions against "
         f"{1 / (1 - calm):.1f}; rank correlation with the volatility {tied:+.2f}."
-    ]
+    )
 
 
-def reach(cell: str, gradients: pd.DataFrame, lookback: int) -> str:
+def reach(gradients: pd.DataFrame, lookback: int) -> str:
     """How far back the gradient reaches, before and after training."""
     memory = gradients[gradients["quantity"] == "memory_sessions"].set_index("when")["value"]
     before, after = (
@@ -54,12 +62,12 @@ def reach(cell: str, gradients: pd.DataFrame, lookback: int) -> str:
         for when in ("untrained", "trained")
     )
     return (
-        f"{cell}: the gradient falls to 1/e within {after} of {lookback} sessions ({before} before "
+        f"the gradient falls to 1/e within {after} of {lookback} sessions ({before} before "
         "training)."
     )
 
 
-def inputs(cell: str, parts: pd.DataFrame) -> str:
+def inputs(parts: pd.DataFrame) -> str:
     """Which sessions and features set the width of the forecast."""
     h = parts["horizon_sessions"].iloc[0]
     by_lag = parts.groupby("lag_sessions")["value"].sum()
@@ -70,23 +78,24 @@ def inputs(cell: str, parts: pd.DataFrame) -> str:
         f"{name} {100 * value / best.sum():.0f} %" for name, value in best[:3].items()
     )
     return (
-        f"{cell}: half of what sets the width of the {h}-session forecast lies in the last {half} "
+        f"half of what sets the width of the {h}-session forecast lies in the last {half} "
         f"sessions; most of it comes from {named} (integrated gradients, Sundararajan et al. 2017)."
     )
 
 
 def of_training(telemetry: pd.DataFrame) -> list[str]:
     """What telemetry saw in training: memory before and after, and every alert's kind."""
-    lines = []
+    found: dict[str, list[str]] = {}
     for model, rows in telemetry.groupby("model", sort=False):
+        lines = found.setdefault(str(model), [])
         memory = rows[rows["quantity"] == "memory_sessions"].groupby("epoch")["value"].mean()
         if len(memory) > 1:
             lines.append(
-                f"{model}: in training the memory went from {memory.iloc[0]:.1f} to "
+                f"in training the memory went from {memory.iloc[0]:.1f} to "
                 f"{memory.iloc[-1]:.1f} sessions (on validation windows of all tickers)."
             )
         kinds = rows.loc[rows["quantity"].str.startswith("alert: "), "quantity"].unique()
         if len(kinds):
             said = ", ".join(kind.removeprefix("alert: ") for kind in kinds)
-            lines.append(f"{model}: alerts in training: {said} (their words are in metrics.json).")
-    return lines
+            lines.append(f"alerts in training: {said} (their words are in metrics.json).")
+    return _joined(found)

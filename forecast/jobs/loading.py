@@ -7,6 +7,7 @@ import pandas as pd
 
 from forecast import runs
 from forecast.jobs.pretrained import pretrained_card, pretrained_settings
+from forecast.jobs.terminal import startup_notes_hidden
 from forecast.settings import Settings
 from forecast.shipped import pretrained_folder
 from forecast.training import Ensemble, NeuralForecaster
@@ -19,7 +20,8 @@ def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
 
     Raises InputError when a file is missing, was changed, or does not load.
     """
-    leave_out_broken_gpu()
+    with startup_notes_hidden():  # the first look for a GPU is told as an error where there is none
+        leave_out_broken_gpu()
     manifest = runs.read_manifest(run)
     until = pd.Timestamp(manifest["splits"]["validation"]["first"]).date()
     market = manifest["data"]["tickers"]
@@ -38,7 +40,8 @@ def load_pretrained() -> tuple[Settings, Ensemble]:
 
     Raises InputError when a file is missing, was changed, or does not load.
     """
-    leave_out_broken_gpu()
+    with startup_notes_hidden():  # the first look for a GPU is told as an error where there is none
+        leave_out_broken_gpu()
     settings, seeds = pretrained_settings(), pretrained_card()["seeds"]
     return settings, Ensemble(load_members(settings, pretrained_folder(), seeds))
 

@@ -65,7 +65,7 @@ def plot_loss(
     if start is not None:
         level: dict[str, Any] = {"color": REFERENCE, "linewidth": 1.2, "linestyle": (0, (1, 1))}
         ax.axhline(start, **level)
-        handles.append(key("validation loss of the EWMA-t, an untrained network's", **level))
+        handles.append(key("EWMA-t, where it starts (validation)", **level))
     legend_below(ax, handles)
     return ax
 

@@ -66,16 +66,16 @@ def repairs(run: RunFolder) -> Iterator[Any]:
 def commands(run: RunFolder) -> Iterator[Any]:
     """What to type to get this run again."""
     typed = shlex.join(str(word) for word in run.manifest.get("command", []))
-    config = shlex.quote(f"{run.name}/settings.yaml")
+    name = shlex.quote(run.name)
     yield Text(
         [
-            f"This run was made by “{typed}”. Its settings are in settings.yaml of the run folder; "
-            "in the folder of the runs:"
+            f"This run was made by “{typed}”. Its folder has its settings and its prices; in the "
+            "folder of the runs the first command repeats it and says what differs, the second "
+            "writes this page again:"
         ]
     )
     yield Code(
-        f"forecast train --config {config} --name again\n"
-        f"forecast report {shlex.quote(run.name)} --runs-dir ."
+        f"forecast rerun {name} --runs-dir . --name again\nforecast report {name} --runs-dir ."
     )
     settings = yaml.safe_dump(run.settings(), sort_keys=False, allow_unicode=True)
     yield Code(settings, "Settings", folded=True)

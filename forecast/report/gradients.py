@@ -9,7 +9,7 @@ import pandas as pd
 from forecast.report.charts import training as charts
 from forecast.report.parts import Picture, Table, Text
 from forecast.report.reading import RunFolder
-from forecast.report.words import each, number
+from forecast.report.words import each, listed, number
 
 _TELEMETRY = ["model", "step", "epoch", "layer", "quantity", "gate", "lag_sessions", "value"]
 
@@ -139,15 +139,19 @@ def gates(run: RunFolder) -> Iterator[Any]:
     shown = telemetry[telemetry["quantity"] == "gate_mean"]
     if shown.empty:
         return
+    models = [str(model) for model in shown["model"].unique()]
+    model = run.model if run.model in models else models[0]
+    telemetry, shown = (rows[rows["model"] == model] for rows in (telemetry, shown))
     last = shown[shown["epoch"] == shown["epoch"].max()].groupby("gate")["value"].mean()
     yield Picture(
         "gates",
-        "Gates",
+        f"Gates of {model}",
         "How far each gate is open on average: a forget gate of 0.75 keeps three quarters of the "
         "cell from one session to the next; and the share of gate values so near shut or open that "
         "they can hardly change. Measured on validation windows, of our LSTM while it learns on "
         "its training batches; the diamonds are the network that was kept.",
-        f"Mean and saturation of the gates by epoch. Means in the end: {each(last, '.2f')}.",
+        f"Mean and saturation of the gates of {model} by epoch. Means in the end: "
+        f"{each(last, '.2f')}.",
         [
             (title, charts.gate_chart(telemetry, quantity, y))
             for quantity, (title, y) in _GATES.items()
@@ -157,23 +161,17 @@ def gates(run: RunFolder) -> Iterator[Any]:
 
 
 def alerts(run: RunFolder) -> Iterator[Any]:
-    """What looked wrong while the networks trained, where that was watched."""
-    telemetry = run.frame("telemetry.parquet", _TELEMETRY)
-    found = telemetry[telemetry["quantity"].astype(str).str.startswith("alert")]
-    if found.empty:
-        return
-    rows = [
-        (
-            str(row["quantity"]).removeprefix("alert").lstrip(": "),
-            str(row["model"]),
-            " ".join(filter(None, (str(row["layer"]), str(row["gate"])))),
-            str(row["step"]),
-            number(row["value"], ".3g"),
-        )
-        for row in found.head(_MOST_ALERTS).to_dict("records")
-    ]
-    header = ("what", "network", "where", "step", "value")
-    yield Table("Alerts while training", header, rows, left=(0, 1, 2))
+    """What looked wrong while the networks trained, in the words of the alerts."""
+    found: dict[str, list[str]] = {}
+    for name, of in run.json("metrics.json").get("models", {}).items():
+        for alert in of.get("alerts", []):
+            network = f"{name} seed {alert['seed']}" if of.get("seeds", 1) > 1 else str(name)
+            line = f"{alert['kind']}, epoch {alert['epoch']}: {alert['text']}."
+            found.setdefault(line, []).append(network)
+    if found:
+        lines = [f"{listed(names)}: {line}" for line, names in found.items()]
+        # a single line would be set as a paragraph
+        yield Text(["What looked wrong:", *lines[:_MOST_ALERTS]], "Alerts while training")
 
 
 def _last(telemetry: pd.DataFrame, quantity: str, every: bool = False) -> pd.Series:

@@ -32,7 +32,7 @@ def test_losses_are_those_of_the_frame_with_the_best_epoch_marked(make_losses):
 def test_the_level_an_untrained_network_has_is_drawn_where_it_is_known(make_losses):
     ax = plot_loss(make_losses(["gru"]), start=0.61)
     assert set(ax.get_lines()[-1].get_ydata()) == {0.61}
-    assert legend_of(ax)[-1] == "validation loss of the EWMA-t, an untrained network's"
+    assert legend_of(ax)[-1] == "EWMA-t, where it starts (validation)"
 
 
 def test_curves_that_coincide_are_drawn_narrower_and_narrower(make_losses):

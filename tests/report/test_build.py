@@ -86,7 +86,7 @@ def test_the_page_says_what_was_asked_on_which_data_and_how_it_ended(outline, ru
     assert "600 sessions from" in outline.text
     assert "better" in outline.text.split("How it ended")[1]
     assert "AAA 2001-01-02: large step: taken as real" in outline.text
-    assert "forecast train --config small/settings.yaml" in outline.text
+    assert "forecast rerun small --runs-dir . --name again" in outline.text
 
 
 def test_the_file_stays_under_five_megabytes_however_much_was_forecast(copy_of, page):

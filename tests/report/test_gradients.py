@@ -3,7 +3,7 @@ import json
 import pandas as pd
 from bokeh.models import Span
 
-from forecast.report.gradients import alerts, gates, lags, losses
+from forecast.report.gradients import alerts, gates, lags, losses, norms
 from forecast.report.reading import RunFolder
 
 
@@ -15,10 +15,20 @@ def add(run, *rows):
     pd.concat([pd.read_parquet(path), more], ignore_index=True).to_parquet(path)
 
 
-def test_alerts_are_listed_with_their_place(copy_of):
-    add(copy_of, ("alert: vanishing", "recurrent", "forget", 0.7))
-    (table,) = alerts(RunFolder(copy_of))
-    assert table.rows == [("vanishing", "lstm", "recurrent forget", "7", "0.7")]
+def test_alerts_are_told_in_their_words_once_for_all_networks(copy_of):
+    alert = {"seed": 0, "kind": "vanishing", "epoch": 1, "text": "sees 3 of 160 sessions"}
+    late = alert | {"seed": 1, "epoch": 4}
+    path = copy_of / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    metrics["models"]["lstm"]["alerts"] = [alert]
+    metrics["models"]["gru"] = {"alerts": [alert]}
+    metrics["models"]["keras-lstm"] = {"alerts": [late], "seeds": 2}
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    (said,) = alerts(RunFolder(copy_of))
+    assert said.lines[1:] == [
+        "lstm and gru: vanishing, epoch 1: sees 3 of 160 sessions.",
+        "keras-lstm seed 1: vanishing, epoch 4: sees 3 of 160 sessions.",
+    ]
 
 
 def test_without_alerts_nothing_is_said(run):
@@ -45,6 +55,23 @@ def test_the_kept_network_is_a_mark_apart_from_the_epochs(copy_of):
     assert (list(line["x"]), list(line["y"])) == ([0, 1], [0.7, 0.75])
     assert list(mark["y"]) == [0.8]
     assert chart.xaxis.major_label_overrides == {mark["x"][0]: "kept"}
+
+
+def test_gates_are_those_of_one_network(copy_of):
+    path = copy_of / "telemetry.parquet"
+    found = pd.read_parquet(path)
+    other = found[found["quantity"] == "gate_mean"].assign(model="keras-lstm", value=0.1)
+    pd.concat([found, other], ignore_index=True).to_parquet(path)
+    (picture,) = gates(RunFolder(copy_of))
+    drawn = picture.charts[0][1].renderers
+    assert {value for glyph in drawn for value in glyph.data_source.data["y"]} == {0.7}
+    assert picture.title == "Gates of lstm"
+
+
+def test_the_threshold_of_the_clipping_is_in_the_picture(copy_of):
+    ((_, chart),) = next(norms(RunFolder(copy_of))).charts
+    (level,) = (span.location for span in chart.center if isinstance(span, Span))
+    assert chart.y_range.start < level < chart.y_range.end
 
 
 def test_the_loss_of_the_ewma_t_is_a_level_in_the_picture_of_the_losses(copy_of):

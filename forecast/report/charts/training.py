@@ -40,7 +40,8 @@ def loss_chart(history: pd.DataFrame, start: float | None = None) -> figure:
     """
     require(history, ["model", "seed", "epoch", "loss", "val_loss"], "loss_chart")
     chart = new_figure(320, x="epoch", y="CRPS (volatilities)")
-    chart.y_range = _usual(history[["loss", "val_loss"]].to_numpy(float).ravel())
+    shown = history[["loss", "val_loss"]].to_numpy(float).ravel()
+    chart.y_range = _usual(shown if start is None else np.append(shown, start))
     items = []
     models = names(history["model"])
     for place, model in enumerate(models):
@@ -110,6 +111,7 @@ def norm_chart(telemetry: pd.DataFrame, clip_norm: float | None = None) -> figur
     for place, (model, rows) in enumerate(groups):
         look = {"color": ink_of(str(model)), "line_width": nested_width(place, groups.ngroups)}
         items.append((str(model), _steps(chart, rows, look, str(model))))
+    chart.y_range = Range1d(*_decades(norms["value"], clip_norm))
     if clip_norm is not None:
         chart.add_layout(Span(location=clip_norm, dimension="width", line_dash="dotted"))
     legend_below(chart, items)
@@ -209,11 +211,17 @@ def _steps(
     return [line, *glyphs]
 
 
-def _decades(values: pd.Series) -> tuple[float, float]:
-    """Ends of a logarithmic axis, at most a factor of ten from nine in ten of the values."""
+def _decades(values: pd.Series, level: float | None = None) -> tuple[float, float]:
+    """Ends of a logarithmic axis, at most a factor of ten from nine in ten of the values.
+
+    A `level` within a factor of 100 of these ends is on it, too.
+    """
     positive = values[values > 0]
     low, high = positive.quantile([0.05, 0.95]) if len(positive) else (1e-3, 1.0)
-    return max(positive.min(), low / 10) / 1.5, min(positive.max(), high * 10) * 1.5
+    low, high = max(positive.min(), low / 10), min(positive.max(), high * 10)
+    if level is not None and low / 100 < level < high * 100:
+        low, high = min(low, level), max(high, level)
+    return low / 1.5, high * 1.5
 
 
 def _usual(values: np.ndarray) -> Range1d:
