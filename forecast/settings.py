@@ -16,7 +16,7 @@ Calendar = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_]+$", max_length=12)]
 
 #: Horizons that are scored, in sessions: a day, a week, a month of trading.
 SCORED_HORIZONS = (1, 5, 20)
-#: Horizons the network learns; those between are interpolated (see layers.quantiles).
+#: Horizons the network learns; those between are interpolated (see layers.quantile_function).
 LEARNED_HORIZONS = (1, 2, 3, 5, 10, 20, 40, 80, 160)
 
 

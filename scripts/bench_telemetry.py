@@ -35,7 +35,7 @@ import keras
 import numpy as np
 
 from forecast.layers import LSTM
-from forecast.layers.quantiles import PARAMETERS
+from forecast.layers.quantile_function import PARAMETERS
 from forecast.models.network import FeatureStatistics, build_network
 from forecast.settings import Settings
 from forecast.telemetry import GradientTelemetry

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from forecast.errors import InputError
+from forecast.models.covering import FORECAST_BATCH
 from forecast.prices import Panel
 from forecast.prices.mapped import LARGE
 from forecast.settings import Settings
@@ -16,9 +17,9 @@ LIBRARIES = 1.1 * GB
 PER_TARGET, PER_UNIT = 200, 12
 #: Features of a session where there are highs and lows.
 FEATURES = 12
-#: Windows that are forecast at once (training.forecaster.FORECAST_BATCH), origins that are scored
-#: at most (jobs.walking.MOST_ORIGINS), tickers whose features are made at once (windows.features).
-FORECAST_BATCH, MOST_ORIGINS, BLOCK = 256, 60_000, 256
+#: Origins that are scored at most (jobs.walking.MOST_ORIGINS), tickers whose features are made at
+#: once (windows.features).
+MOST_ORIGINS, BLOCK = 60_000, 256
 #: Numbers kept per scored origin, horizon and model: its quantiles and scores, measured.
 PER_FORECAST = 200
 #: Where Linux says what is free, and what a container may have.

@@ -1,4 +1,4 @@
-"""The head: for each horizon a quantile function in closed form, and its CRPS as the loss."""
+"""The head: for each horizon the parameters of a quantile function, and its CRPS as the loss."""
 
 from typing import Any
 
@@ -6,55 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from scipy import stats
 
-#: Degrees of freedom of the prior's tails: with zero weights the head is a Student-t(5).
-PRIOR_DF = 5
-#: Columns of the head's last axis.
-PARAMETERS = ("location", "log_scale", "skew", "log_tail")
+from forecast.layers.quantile_function import PARAMETERS, prior_arcsinh
+
 #: Bounds of log_scale, skew and log_tail: tanh keeps each within ± this.
 BOUNDS = (2.0, 0.8, 0.7)
 #: Levels of the training loss: the midpoints of ten equal parts approximate the 99-level CRPS.
 TRAINING_LEVELS = tuple(round(0.05 + 0.1 * k, 2) for k in range(10))
-
-
-def prior_arcsinh(levels: np.ndarray) -> np.ndarray:
-    """arcsinh of the prior's quantiles: Student-t(5) scaled to variance 1 (Q,)."""
-    unit = ((PRIOR_DF - 2) / PRIOR_DF) ** 0.5
-    return np.arcsinh(stats.t.ppf(levels, PRIOR_DF) * unit)
-
-
-def quantiles(parameters: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Quantiles (…, Q) of the distributions with `parameters` (…, 4), in the target's unit.
-
-    ``Q(p) = location + scale · (sinh(tail · arcsinh(t_p) + skew) − sinh(skew))`` with the
-    Student-t(5) quantile t_p: the sinh-arcsinh family (Jones & Pewsey 2009) over a t. It rises
-    in p for every parameter, so quantiles never cross; all parameters zero give the t itself.
-    Computed in the precision of `parameters`: single is ten times as fast.
-    """
-    location, log_scale, skew, log_tail = np.moveaxis(parameters[..., None], -2, 0)
-    prior = prior_arcsinh(levels).astype(parameters.dtype)
-    bent = np.sinh(np.exp(log_tail) * prior + skew) - np.sinh(skew)
-    return location + np.exp(log_scale) * bent
-
-
-def at_horizons(
-    parameters: np.ndarray, learned: tuple[int, ...], horizons: tuple[int, ...]
-) -> np.ndarray:
-    """Parameters (N, H, 4) at any `horizons` from those (N, K, 4) at the `learned` ones."""
-    mix = mixing(learned, horizons).astype(parameters.dtype)
-    return np.einsum("hk,nkp->nhp", mix, parameters)
-
-
-def mixing(learned: tuple[int, ...], horizons: tuple[int, ...]) -> np.ndarray:
-    """Weights (H, K) of the `learned` horizons in each of `horizons`, linear in log h.
-
-    Raises ValueError for a horizon outside the learned range.
-    """
-    if min(horizons) < learned[0] or max(horizons) > learned[-1]:
-        raise ValueError(f"horizons {horizons} reach outside the learned {learned} (sessions)")
-    grid, wanted = np.log(learned), np.log(horizons)
-    return np.stack([np.interp(wanted, grid, row) for row in np.eye(len(learned))], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="forecast")

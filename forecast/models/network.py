@@ -69,7 +69,7 @@ def build_network(
             weight shapes start from the same weights.
 
     Input (B, T, F), output (B, O, K, 4): parameters of the quantile functions of the O = T −
-    warm-up origins for the K learned horizons (see `forecast.layers.quantiles`).
+    warm-up origins for the K learned horizons (`forecast.layers.quantile_function`).
     """
     mean, variance, sessions = statistics
     x = keras.Input((settings.lookback, len(mean)), name="features")

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from forecast.layers.quantiles import PARAMETERS, QuantileCRPS
+from forecast.layers.quantile_function import PARAMETERS
+from forecast.layers.quantiles import QuantileCRPS
 from forecast.windows import Windows
 
 #: The epoch of the draws that a training begins with; the range test before it has draw 0.

@@ -12,7 +12,7 @@ from keras import ops
 
 from forecast.errors import InputError
 from forecast.layers import plain_loop
-from forecast.layers.quantiles import mixing, prior_arcsinh
+from forecast.layers.quantile_function import mixing, prior_arcsinh
 from forecast.models.base import LEVELS
 from forecast.training.ensemble import Ensemble
 from forecast.training.forecaster import NeuralForecaster
@@ -57,9 +57,11 @@ def quantile_model(members: Sequence[NeuralForecaster], levels: np.ndarray = LEV
     horizons = tuple(range(1, settings.horizon + 1))
     function = QuantileFunction(settings.learned_horizons, horizons, levels)
     networks = [_constant(m.network_, f"member_{k}") for k, m in enumerate(members)]
-    each = [function(network(features), volatility) for network in networks]
+    parameters = [network(features) for network in networks]  # (N, O, K, 4) each
+    each = [function(of, volatility) for of in parameters]
     mean = each[0] if len(each) == 1 else keras.layers.Average()(each)
-    model = keras.Model([features, volatility], mean, name="quantiles")
+    outputs = {"quantiles": mean, "parameters": ops.stack(parameters, axis=1)}
+    model = keras.Model([features, volatility], outputs, name="quantiles")
     model([np.zeros((1, *shape), np.float32), np.ones(1, np.float32)])  # else Keras exports nothing
     return model
 

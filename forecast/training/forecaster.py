@@ -13,8 +13,8 @@ import pandas as pd
 
 from forecast.errors import InputError
 from forecast.layers.lstm_cell import Ablation
-from forecast.layers.quantiles import at_horizons, quantiles
 from forecast.models.base import LEVELS, Forecaster
+from forecast.models.covering import FORECAST_BATCH, covered_quantiles
 from forecast.models.network import FeatureStatistics, build_network
 from forecast.prices.panel import Panel
 from forecast.settings import Cell, OutputSettings, PriceSettings, Settings
@@ -35,8 +35,6 @@ VALIDATION_SHARE = 0.2
 PROBE_WINDOWS = 32
 #: Windows among which they are looked for, at most about.
 PROBE_POOL = 1_000_000
-#: Windows forecast at once.
-FORECAST_BATCH = 256
 #: Origins whose quantiles are in memory at once, where they come in parts: 10 MB of them; with more
 #: the system hands out fresh pages for each part, at a fifth of the time and 200 MB.
 PART_ROWS = 8_000
@@ -242,20 +240,11 @@ class NeuralForecaster(Forecaster):
         horizons: tuple[int, ...],
         levels: np.ndarray,
     ) -> np.ndarray:
-        session, ticker = place
-        cover, row, place_in = windows.covering(ticker, session)
-        # batches of one size, so that the network is traced once; the last repeats a window
-        parts = -(-len(cover) // FORECAST_BATCH)
-        size = FORECAST_BATCH if parts > 8 else -(-len(cover) // parts)
-        even = np.minimum(np.arange(parts * size), len(cover) - 1)
-        batches = np.split(cover[even], parts)
-        each = [self.network_.predict_on_batch(windows.inputs(batch)) for batch in batches]
-        parameters = np.concatenate(each)[row, place_in]  # (N, K, 4)
-        parameters = at_horizons(parameters, self.settings.learned_horizons, horizons)
-        scale = windows.scale(ticker, session, horizons).astype(np.float32)
-        result = quantiles(parameters.astype(np.float32), levels) * scale[..., None]  # (N, H, Q)
-        result[place_in < 0] = np.nan
-        return result
+        return covered_quantiles(self._parameters, windows, place, horizons, levels)
+
+    def _parameters(self, features: np.ndarray) -> np.ndarray:
+        """Parameters (B, 1, O, K, 4) of the quantile functions, from windows (B, T, F)."""
+        return np.asarray(self.network_.predict_on_batch(features))[:, None]
 
     def save(self, path: Any) -> None:
         """Write the network as a ``.keras`` file."""

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from forecast.layers.quantiles import PARAMETERS
+from forecast.layers.quantile_function import PARAMETERS
 from forecast.models.network import FeatureStatistics, build_network
 from forecast.settings import Cell, Settings
 from forecast.telemetry import Probe

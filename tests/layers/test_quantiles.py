@@ -7,16 +7,8 @@ from hypothesis.extra import numpy as hnp
 from keras import ops
 from scipy import stats
 
-from forecast.layers.quantiles import (
-    BOUNDS,
-    PARAMETERS,
-    PRIOR_DF,
-    TRAINING_LEVELS,
-    QuantileCRPS,
-    QuantileHead,
-    at_horizons,
-    quantiles,
-)
+from forecast.layers.quantile_function import PARAMETERS, PRIOR_DF, at_horizons, quantiles
+from forecast.layers.quantiles import BOUNDS, TRAINING_LEVELS, QuantileCRPS, QuantileHead
 from forecast.models.levels import LEVELS
 
 LEARNED = (1, 2, 5, 20)

@@ -6,7 +6,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from forecast.layers.quantiles import PRIOR_DF, at_horizons, quantiles
+from forecast.layers.quantile_function import PRIOR_DF, at_horizons, quantiles
 from forecast.models.base import LEVELS
 from forecast.models.network import RECURRENT, FeatureStatistics, build_network, default_units
 from forecast.settings import Settings

@@ -1,0 +1,124 @@
+"""Exported networks, run by ONNX Runtime: the same quantiles without TensorFlow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import InputError
+from forecast.models.covering import covered_quantiles
+from forecast.models.levels import LEVELS
+from forecast.prices.panel import Panel
+from forecast.settings import Settings
+from forecast.windows.windows import build_windows
+
+#: Bytes of one file: far more than the largest network that settings allow.
+MOST_BYTES = 2**30
+#: What is fed and what is asked for (`forecast.training.exporting`).
+FEATURES, VOLATILITY, PARAMETERS = "features", "volatility", "parameters"
+_DO_NOT = "do not trust it; write it again with forecast export"
+
+
+class OnnxForecaster:
+    """Fitted networks that only forecast: an ONNX file of `forecast export`, members included.
+
+    Args:
+        path: the file, which has been compared with its hash.
+        settings: of the networks.
+        market: tickers that make up their market features (empty: all they are shown).
+
+    Raises InputError when onnxruntime is missing, and for a file that is too large, damaged, of
+    another network, or that wants other files or other operations than those of ONNX.
+    """
+
+    def __init__(self, path: Path, settings: Settings, market: Sequence[str] = ()) -> None:
+        self.path = path
+        self.settings = settings
+        self.market = tuple(market)
+        self._session = _opened(path)
+        _check_fit(path, self._session, settings)
+
+    @property
+    def name(self) -> str:
+        """The recurrent layer."""
+        return self.settings.cell[0]
+
+    def forecast(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+    ) -> np.ndarray:
+        """Return quantiles (N, H, Q) of the log return, the mean of the members.
+
+        Raises InputError for prices whose features are not those the networks were trained on.
+        """
+        windows = build_windows(panel, self.settings, self.market)
+        have = windows.features.shape[-1]
+        need = _shapes(self._session.get_inputs())[FEATURES][-1]
+        if have != need:
+            raise InputError(
+                f"the networks in {self.path} read {need} features, and these prices give {have}: "
+                "give highs and lows where the networks were trained on them, none where not."
+            )
+        return covered_quantiles(self._parameters, windows, panel.locate(cutoffs), horizons, levels)
+
+    def _parameters(self, features: np.ndarray) -> np.ndarray:
+        """Parameters (B, M, O, K, 4) of the quantile functions, from windows (B, T, F)."""
+        fed = {FEATURES: features, VOLATILITY: np.ones(len(features), np.float32)}
+        try:
+            return np.asarray(self._session.run([PARAMETERS], fed)[0])
+        except Exception as error:  # the errors of ONNX Runtime have no class of their own
+            raise InputError(f"{self.path} does not run ({_told(error)}): {_DO_NOT}.") from error
+
+
+def _opened(path: Path) -> Any:
+    """Return the session of a file that is read here, whole: no other file is opened for it."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            f"ONNX Runtime does not load ({error}): pip install onnxruntime, or take --runtime "
+            "tensorflow."
+        ) from error
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{path} is larger than {MOST_BYTES:,} bytes: {_DO_NOT}.")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is raised, and told once
+    # weights in other files are looked for in a folder that cannot be, and so are refused
+    nowhere = "session.model_external_initializers_file_folder_path"
+    options.add_session_config_entry(nowhere, str(path.absolute() / "nowhere"))
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise InputError(f"{path} does not load ({_told(error)}): {_DO_NOT}.") from error
+
+
+def _check_fit(path: Path, session: Any, settings: Settings) -> None:
+    origins, learned = settings.lookback - settings.warmup, len(settings.learned_horizons)
+    inputs, outputs = _shapes(session.get_inputs()), _shapes(session.get_outputs())
+    fed, made = inputs.get(FEATURES, []), outputs.get(PARAMETERS, [])
+    lengths = [fed[1:2], made[2:]]
+    if set(inputs) != {FEATURES, VOLATILITY} or lengths != [
+        [settings.lookback],
+        [origins, learned, 4],
+    ]:
+        raise InputError(
+            f"{path} reads {inputs} and gives {outputs}; expected {FEATURES} (N, "
+            f"{settings.lookback}, F), {VOLATILITY} (N) and {PARAMETERS} (N, M, {origins}, "
+            f"{learned}, 4): it holds another network; write it again with forecast export."
+        )
+
+
+def _shapes(values: Any) -> dict[str, list[Any]]:
+    return {value.name: list(value.shape) for value in values}
+
+
+def _told(error: Exception) -> str:
+    """What ONNX Runtime says, without its codes and the names of its source files."""
+    return str(error).rpartition(" : ")[2][:300]
