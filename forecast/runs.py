@@ -233,19 +233,21 @@ def networks_sha256(manifest: dict[str, Any], cell: str) -> str:
     return hashlib.sha256("".join(files[name] for name in mine).encode()).hexdigest()
 
 
-def check_file(folder: Path, name: str, record: str = "manifest.json") -> Path:
+def check_file(
+    folder: Path, name: str, record: str = "manifest.json", remedy: str = "train the run again"
+) -> Path:
     """Return a file of the run after comparing it with the hash in the manifest (`record`).
 
-    Raises InputError when it is missing or was changed since it was written.
+    Raises InputError with the remedy when it is missing or was changed since it was written.
     """
     path = folder / name
     files = read_record(folder, record).get("files")
     expected = files.get(name) if isinstance(files, dict) else None
     if not path.is_file():
-        raise InputError(f"{path} is missing; train the run again.")
+        raise InputError(f"{path} is missing; {remedy}.")
     if file_sha256(path) != expected:
         raise InputError(
             f"{path} was changed since it was written (its SHA-256 is not the manifest's): "
-            "do not trust it; train the run again."
+            f"do not trust it; {remedy}."
         )
     return path

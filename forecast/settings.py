@@ -11,6 +11,7 @@ from forecast.names import check_run_name
 
 Cell = Literal["lstm", "keras-lstm", "gru", "simple-rnn"]
 Telemetry = Literal["economy", "standard", "full", "off"]
+Runtime = Literal["auto", "tensorflow", "onnx"]
 Source = Literal["bundled", "csv", "yahoo", "sp500", "parquet"]
 Calendar = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_]+$", max_length=12)]
 
@@ -98,14 +99,45 @@ class PretrainedPrices(PriceSettings):
     )
 
 
-class DailySettings(PretrainedPrices):
+class ForecastSettings(PretrainedPrices):
+    """What forecasts: the networks of a run from its own source, or the pretrained one from any."""
+
+    pretrained: bool = Field(
+        False, description="forecast with the network that comes with the project instead of a run"
+    )
+    runtime: Runtime = Field(
+        "auto",
+        description="what runs the networks; auto: ONNX Runtime where it is installed and forecast "
+        "export has been run, some seconds faster, else TensorFlow",
+    )
+    runs_dir: Path = Field(Path("runs"), description="folder of the run folders")
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        given = sorted(self.model_fields_set & set(PriceSettings.model_fields) - {"tickers"})
+        if given and not self.pretrained:
+            raise ValueError(
+                f"--{given[0].replace('_', '-')} goes with --pretrained: a run forecasts from the "
+                "prices it was trained on"
+            )
+        return self
+
+
+class PredictSettings(ForecastSettings):
+    """What is forecast now, and what is written of it."""
+
+    out: Path | None = Field(None, description="folder for the files (default: in the run folder)")
+    fans: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+        4,
+        description="tickers that get a fan chart, a quarter of a second each; all, or 0 for none",
+    )
+
+
+class DailySettings(ForecastSettings):
     """What is forecast every evening, by what, and where it is kept."""
 
     run: Path | None = Field(
         None, description="run whose networks forecast, from its source (default: the newest run)"
-    )
-    pretrained: bool = Field(
-        False, description="forecast with the network that comes with the project instead of a run"
     )
     baselines: tuple[Baseline, ...] = Field(
         ("ewma-t", "history-1000"),
@@ -118,19 +150,12 @@ class DailySettings(PretrainedPrices):
     allow_shorter: bool = Field(
         False, description="accept once that histories are shorter than they were"
     )
-    runs_dir: Path = Field(Path("runs"), description="folder of the run folders")
     quiet: bool = Field(False, description="print the result only")
 
     @model_validator(mode="after")
-    def _check_source(self) -> Self:
+    def _check_run(self) -> Self:
         if self.pretrained and self.run:
             raise ValueError(f"choose one: the run {self.run}, or --pretrained")
-        given = sorted(self.model_fields_set & set(PriceSettings.model_fields) - {"tickers"})
-        if given and not self.pretrained:
-            raise ValueError(
-                f"--{given[0].replace('_', '-')} goes with --pretrained: a run forecasts from the "
-                "prices it was trained on"
-            )
         return self
 
 

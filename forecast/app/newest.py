@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from forecast import runs
-from forecast.jobs.fans import history_of, unit_of
 from forecast.jobs.newest import newest_prices
 from forecast.jobs.predicting import forecast_next
+from forecast.jobs.series import history_of, unit_of
 from forecast.report import build_chart, fan_chart
 
 

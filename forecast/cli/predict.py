@@ -1,15 +1,14 @@
 """`forecast predict`."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from forecast.cli.app import EVERYTHING, Output, Run, RunsDir, app
+from forecast.cli.app import EVERYTHING, Output, Run, app
 from forecast.errors import InputError
-from forecast.settings import PretrainedPrices
+from forecast.settings import PredictSettings
 
-NOTHING = PretrainedPrices()
+NOW = PredictSettings()
 
 
 @app.command
@@ -17,41 +16,19 @@ def predict(
     run: Run = None,
     /,
     *,
-    pretrained: Annotated[
-        bool, Parameter(help="use the network that comes with the project; no training")
-    ] = False,
-    prices: Annotated[PretrainedPrices, Parameter(name="*")] = NOTHING,
-    out: Annotated[
-        Path | None, Parameter(help="folder for the files (default: in the run folder)")
-    ] = None,
-    runs_dir: RunsDir = Path("runs"),
+    settings: Annotated[PredictSettings, Parameter(name="*")] = NOW,
     output: Output = EVERYTHING,
 ) -> None:
     """Forecast the sessions after the last one known: table, CSV, JSON and fan charts.
 
     A run forecasts from the source it was trained on; --pretrained from any.
     """
-    from forecast.jobs.terminal import Terminal, startup_notes_hidden
+    from forecast.jobs.predicting import predict
+    from forecast.jobs.terminal import Terminal
     from forecast.runs import find_run
 
-    if pretrained:
-        if run:
-            raise InputError(f"choose one: the run {run}, or --pretrained.")
-        with startup_notes_hidden():
-            from forecast.jobs.predicting import predict_pretrained
-
-        with Terminal(output.quiet, json=output.json) as terminal:
-            predict_pretrained(prices, out, runs_dir, terminal)
-        return
-    given = sorted(prices.model_fields_set - {"tickers"})
-    if given:
-        raise InputError(
-            f"--{given[0].replace('_', '-')} goes with --pretrained: a run forecasts from the "
-            "prices it was trained on."
-        )
-    folder = find_run(run, runs_dir)
-    with startup_notes_hidden():
-        from forecast.jobs.predicting import predict
-
+    if run and settings.pretrained:
+        raise InputError(f"choose one: the run {run}, or --pretrained.")
+    folder = None if settings.pretrained else find_run(run, settings.runs_dir)
     with Terminal(output.quiet, json=output.json) as terminal:
-        predict(folder, prices.tickers, out, terminal)
+        predict(folder, settings, terminal)

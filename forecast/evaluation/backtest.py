@@ -13,7 +13,7 @@ from forecast.prices.panel import Panel
 from forecast.prices.sessions import next_sessions
 
 if TYPE_CHECKING:
-    from forecast.models.base import Forecaster
+    from forecast.models.base import Fitted
 
 #: Central bands of a forecast, per cent.
 BANDS = (50, 80, 90, 98)
@@ -86,7 +86,7 @@ def make_cutoffs(
 
 
 def walk_forward(
-    models: Mapping[str, "Forecaster"],
+    models: Mapping[str, "Fitted"],
     panel: Panel,
     cutoffs: pd.DataFrame,
     horizons: tuple[int, ...],

@@ -12,14 +12,14 @@ from forecast import __version__, runs
 from forecast.errors import InputError
 from forecast.jobs.newest import newest_prices, pretrained_prices
 from forecast.jobs.pretrained import pretrained_card, pretrained_settings
-from forecast.jobs.terminal import startup_notes_hidden
+from forecast.jobs.runtimes import open_networks
 from forecast.ledger import pack
-from forecast.models.base import Forecaster
+from forecast.models.base import Fitted
 from forecast.models.baselines import BASELINES
 from forecast.models.levels import LEVELS
 from forecast.prices.panel import Panel
 from forecast.prices.sessions import last_closed_session
-from forecast.settings import DailySettings, Settings
+from forecast.settings import DailySettings, Runtime, Settings
 
 
 @dataclass
@@ -40,6 +40,7 @@ class Evening:
     seen_until: pd.Timestamp  # last session the networks have learned from
     run: Any  # folder of the run, None for the pretrained network
     everything: bool  # whether all tickers of the source are asked for
+    runtime: Runtime = "auto"
     ended: dict[str, pd.Timestamp] = field(default_factory=dict)
     short: list[str] = field(default_factory=list)
 
@@ -68,14 +69,9 @@ class Evening:
         gone = set(tickers)
         self.tickers = [ticker for ticker in self.tickers if ticker not in gone]
 
-    def load(self) -> Forecaster:
-        """Read the networks, which starts TensorFlow."""
-        with startup_notes_hidden():
-            from forecast.jobs.loading import load_networks, load_pretrained
-        if self.run is None:
-            return load_pretrained()[1]
-        chosen = self.settings.model_copy(update={"cell": (self.model,)})
-        return load_networks(self.run, chosen)[self.model]
+    def load(self) -> Fitted:
+        """Read the networks, which starts what runs them."""
+        return open_networks(self.run, self.settings, self.runtime)
 
 
 def open_evening(settings: DailySettings, now: pd.Timestamp) -> Evening:
@@ -98,6 +94,7 @@ def open_evening(settings: DailySettings, now: pd.Timestamp) -> Evening:
         seen_until=pd.Timestamp(manifest["last_training_date"]),
         run=run,
         everything=not settings.tickers,
+        runtime=settings.runtime,
     )
     closes = panel.field("adj_close")
     last = {ticker: closes.index[closes[ticker].notna()][-1] for ticker in asked}

@@ -11,8 +11,8 @@ from forecast import runs
 from forecast.bounded import read_table
 from forecast.errors import InputError
 from forecast.jobs import findings
-from forecast.jobs.fans import history_of, unit_of
 from forecast.jobs.loading import load_networks
+from forecast.jobs.series import history_of, unit_of
 from forecast.jobs.terminal import Terminal
 from forecast.names import file_stem
 from forecast.plots import (

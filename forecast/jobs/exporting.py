@@ -5,8 +5,10 @@ from typing import Any
 
 from forecast import runs
 from forecast.jobs.loading import load_networks, load_pretrained
+from forecast.jobs.pretrained import pretrained_card
 from forecast.jobs.starting import PANEL
 from forecast.jobs.terminal import Terminal
+from forecast.layers.quantile_function import PARAMETERS
 from forecast.models.levels import LEVELS
 from forecast.prices import load_prices
 from forecast.prices.storing import load_panel
@@ -22,13 +24,14 @@ def export_run(run: Path | None, format: Format, folder: Path, terminal: Termina
     Raises InputError when a file of the run was changed, or a package is missing.
     """
     if run is None:
+        manifest = pretrained_card()
         settings, model = load_pretrained()
         panel, _ = load_prices(PriceSettings())
     else:
-        settings = runs.read_settings(run)
+        manifest, settings = runs.read_manifest(run), runs.read_settings(run)
         settings = settings.model_copy(update={"cell": settings.cell[:1]})
         model = load_networks(run, settings)[settings.cell[0]]
-        panel = load_panel(runs.check_file(run, PANEL), runs.read_manifest(run)["data"])
+        panel = load_panel(runs.check_file(run, PANEL), manifest["data"])
     seen = panel.closes() if settings.closes_only else panel
     names = causal_features(seen).names
     runs.make_folder(folder, "--out")
@@ -36,6 +39,9 @@ def export_run(run: Path | None, format: Format, folder: Path, terminal: Termina
     with terminal.stage("export"):
         export(model, path, format)
     about = card(settings, model, names)
+    about["networks_sha256"] = runs.networks_sha256(manifest, model.name)
+    if format == "onnx":
+        about["files"] = {path.name: runs.file_sha256(path)}
     runs.write_json(path.with_suffix(".json"), about)
     terminal.data(**about)
     terminal.path(path)
@@ -59,10 +65,22 @@ def card(settings: Settings, model: Ensemble, names: tuple[str, ...]) -> dict[st
                 "from": "forecast.window_arrays(...).scale[:, 0]",
             },
         },
-        "output": {
-            "shape": ["N", settings.horizon, len(LEVELS)],
-            "unit": "log return from the cutoff's close to the close h sessions later",
-            "horizons_sessions": list(range(1, settings.horizon + 1)),
-            "levels": [round(float(level), 4) for level in LEVELS],
+        "outputs": {
+            "quantiles": {
+                "shape": ["N", settings.horizon, len(LEVELS)],
+                "unit": "log return from the cutoff's close to the close h sessions later",
+                "horizons_sessions": list(range(1, settings.horizon + 1)),
+                "levels": [round(float(level), 4) for level in LEVELS],
+            },
+            "parameters": {
+                "shape": [
+                    *("N", len(model.members), settings.lookback - settings.warmup),
+                    *(len(settings.learned_horizons), len(PARAMETERS)),
+                ],
+                "parameters": PARAMETERS,
+                "horizons_sessions": settings.learned_horizons,
+                "unit": "volatility × √h, of each network at every session after the warm-up",
+                "from": "forecast.layers.quantile_function makes quantiles of them",
+            },
         },
     }

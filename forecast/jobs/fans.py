@@ -10,11 +10,11 @@ import pandas as pd
 from forecast import runs
 from forecast.evaluation.backtest import forecast_frame, make_cutoffs, walk_forward
 from forecast.jobs.prepare import Prepared
+from forecast.jobs.series import history_of, unit_of
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
 from forecast.names import file_stem
 from forecast.plots import plot_fans, save
-from forecast.prices import Panel
 
 #: The baseline whose 90 % band lies beside the network's: the one the network starts from.
 BESIDE = "ewma-t"
@@ -84,16 +84,3 @@ def recent_prices(prepared: Prepared, names: Sequence[str]) -> pd.DataFrame:
     long = close.rename_axis(columns="unique_id").melt(value_name="adj_close", ignore_index=False)
     long = long.reset_index()[["unique_id", "ds", "adj_close"]].dropna()
     return long.astype({"unique_id": "str"}).reset_index(drop=True)
-
-
-def history_of(panel: Panel, ticker: str) -> pd.DataFrame:
-    """Observed prices of one ticker: ``ds, y``."""
-    series = panel.field("adj_close")[ticker].dropna()
-    return pd.DataFrame({"ds": series.index, "y": series.to_numpy()})
-
-
-def unit_of(panel: Panel) -> str:
-    """What the price axis measures."""
-    if panel.source in {"bundled", "sp500"}:
-        return "USD, adjusted"
-    return "adjusted close" if panel.scale == "log" else "value"

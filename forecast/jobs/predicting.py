@@ -2,64 +2,57 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from forecast import runs
 from forecast.errors import InputError
 from forecast.evaluation.backtest import forecast_frame, walk_forward
-from forecast.jobs.fans import history_of, unit_of
-from forecast.jobs.loading import load_networks, load_pretrained
 from forecast.jobs.newest import newest_prices, pretrained_prices
-from forecast.jobs.pretrained import pretrained_card
+from forecast.jobs.pretrained import pretrained_card, pretrained_settings
+from forecast.jobs.runtimes import open_networks, runtime_of
+from forecast.jobs.series import history_of, unit_of
 from forecast.jobs.terminal import Terminal
-from forecast.models.base import Forecaster
 from forecast.names import file_stem
-from forecast.plots import plot_fan, save
 from forecast.prices import Panel
-from forecast.settings import PriceSettings, Settings
+from forecast.settings import PredictSettings, Settings
 from forecast.windows import BURN_IN
+
+if TYPE_CHECKING:
+    from forecast.models.base import Fitted
 
 #: Horizons that are printed; the files hold all of them.
 SHOWN_HORIZONS = (1, 2, 3, 5, 10, 20)
+#: Tickers whose forecasts are printed.
+SHOWN_TICKERS = 20
 
 
-def predict(run: Path, tickers: tuple[str, ...], out: Path | None, terminal: Terminal) -> Path:
+def predict(run: Path | None, chosen: PredictSettings, terminal: Terminal) -> Path:
     """Forecast every session of the horizon after each ticker's last close.
 
-    Writes ``forecast.csv``, ``forecast.json`` and a fan chart per ticker to `out` (default:
-    ``predictions/<last session>`` in the run folder) and returns that folder. Raises InputError
-    when a ticker has too little history.
+    By the networks of a run (None: by the pretrained network, from the prices of `chosen`). Writes
+    ``forecast.csv``, ``forecast.json`` and fan charts to ``chosen.out`` (default: a folder of the
+    last session's name) and returns that folder. Raises InputError when a ticker has too little
+    history, or a network cannot be used.
     """
-    settings = runs.read_settings(run)
-    panel, asked, notes = newest_prices(run, settings, tickers)
+    if run is None:
+        settings = pretrained_settings()
+        panel, asked, notes = pretrained_prices(chosen)
+        parent = chosen.runs_dir / "pretrained"
+    else:
+        settings = runs.read_settings(run)
+        panel, asked, notes = newest_prices(run, settings, chosen.tickers)
+        parent = run / "predictions"
     _say_prices(panel, notes, terminal)
-    frame = forecast_next(run, settings, panel, asked)
-    folder = out or run / "predictions" / _last_day(frame)
-    publish(folder, frame, panel, settings.cell[0], terminal)
-    terminal.path(run)
-    return folder
-
-
-def predict_pretrained(
-    prices: PriceSettings, out: Path | None, runs_dir: Path, terminal: Terminal
-) -> Path:
-    """Forecast the tickers of `prices` with the pretrained network; no training.
-
-    Writes what `predict` writes to `out` (default: ``pretrained/<last session>`` in `runs_dir`)
-    and returns that folder. Raises InputError when a ticker has too little history.
-    """
-    panel, asked, notes = pretrained_prices(prices)
-    _say_prices(panel, notes, terminal)
-    settings, model = load_pretrained()
-    terminal.line(
-        f"  pretrained on prices to {pretrained_card()['last_training_date']}; market: "
-        + ("none, one ticker alone" if len(panel.tickers) == 1 else "the mean of these tickers")
-    )
+    model = open_networks(run, settings, chosen.runtime)
+    _say_model(run, model, panel, terminal)
     frame = forecast_with(model, settings, panel, asked)
-    folder = out or runs_dir / "pretrained" / _last_day(frame)
+    folder = chosen.out or parent / f"{frame['cutoff'].max():%Y-%m-%d}"
     publish(folder, frame, panel, model.name, terminal)
-    terminal.path(folder)
+    write_fans(folder, frame, panel, model.name, chosen.fans, terminal)
+    terminal.line(f"forecasts: {folder}")
+    terminal.path(run or folder)
     return folder
 
 
@@ -71,25 +64,47 @@ def _say_prices(panel: Panel, notes: list[str], terminal: Terminal) -> None:
         terminal.line(f"  {note}")
 
 
+def _say_model(run: Path | None, model: "Fitted", panel: Panel, terminal: Terminal) -> None:
+    who = f"{model.name} of run {run.name}" if run else "pretrained"
+    if run is None:
+        alone = len(panel.tickers) == 1
+        who += f" on prices to {pretrained_card()['last_training_date']}; market: " + (
+            "none, one ticker alone" if alone else "the mean of these tickers"
+        )
+    terminal.line(f"  {who}; by {runtime_of(model)}")
+
+
 def publish(folder: Path, frame: pd.DataFrame, panel: Panel, name: str, terminal: Terminal) -> None:
-    """Write the forecasts of the model `name` and print them."""
-    with terminal.stage("fan charts"):
-        write_prediction(folder, frame, panel, name)
-    terminal.data(**as_json(frame.drop(columns="y"), panel, name))
-    for _, rows in frame.groupby("unique_id", sort=False):
-        say_prediction(rows, panel, name, terminal)
-    terminal.line(f"forecasts and fan charts: {folder}")
+    """Print the forecasts of the model `name`, and write them as CSV and JSON."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be written: {error.strerror}; choose another --out."
+        ) from error
+    known = frame.drop(columns="y")
+    content = as_json(known, panel, name)
+    runs.write_frame(folder / "forecast.csv", known)
+    runs.write_json(folder / "forecast.json", content)
+    terminal.data(**content)
+    closes = panel.field("adj_close")
+    tickers = frame["unique_id"].unique()
+    shown = frame[frame["unique_id"].isin(tickers[:SHOWN_TICKERS])]
+    for ticker, rows in shown.groupby("unique_id", sort=False):
+        last = float(closes.loc[rows["cutoff"].iloc[0], str(ticker)])
+        say_prediction(rows, last, unit_of(panel), name, terminal)
+    if len(tickers) > SHOWN_TICKERS:
+        more = len(tickers) - SHOWN_TICKERS
+        terminal.result(f"{more:,} more tickers are in {folder / 'forecast.csv'}")
 
 
 def forecast_next(run: Path, settings: Settings, panel: Panel, tickers: list[str]) -> pd.DataFrame:
     """Forecast frame of the run's first cell, from the last observed session of each ticker."""
-    cell = settings.cell[0]
-    model = load_networks(run, settings.model_copy(update={"cell": (cell,)}))[cell]
-    return forecast_with(model, settings, panel, tickers)
+    return forecast_with(open_networks(run, settings, "auto"), settings, panel, tickers)
 
 
 def forecast_with(
-    model: Forecaster, settings: Settings, panel: Panel, tickers: list[str]
+    model: "Fitted", settings: Settings, panel: Panel, tickers: list[str]
 ) -> pd.DataFrame:
     """Forecast frame of a model, from the last observed session of each ticker."""
     last = panel.field("adj_close")[tickers].apply(lambda series: series.last_valid_index())
@@ -107,30 +122,35 @@ def forecast_with(
     return frame
 
 
-def _last_day(frame: pd.DataFrame) -> str:
-    return f"{frame['cutoff'].max():%Y-%m-%d}"
+def write_fans(
+    folder: Path,
+    frame: pd.DataFrame,
+    panel: Panel,
+    model: str,
+    most: int | Literal["all"],
+    terminal: Terminal,
+) -> None:
+    """Write a fan chart of each of the first tickers, as many as are asked for."""
+    tickers = list(frame["unique_id"].unique())
+    chosen = tickers if most == "all" else tickers[:most]
+    if chosen:
+        from forecast.plots import plot_fan, save
 
-
-def write_prediction(folder: Path, frame: pd.DataFrame, panel: Panel, cell: str) -> None:
-    """Write forecast.csv, forecast.json and one fan chart per ticker."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"the folder {folder} cannot be written: {error.strerror}; choose another --out."
-        ) from error
-    known = frame.drop(columns="y")
-    runs.write_frame(folder / "forecast.csv", known)
-    runs.write_json(folder / "forecast.json", as_json(known, panel, cell))
-    for ticker in frame["unique_id"].unique():
-        one = frame[frame["unique_id"] == ticker]
-        chart = plot_fan(history_of(panel, ticker), one, cell, unit=unit_of(panel))
-        save(chart, folder / f"fan_{file_stem(ticker)}.png")
+        with terminal.stage("fan charts", len(chosen)) as bar:
+            for ticker in chosen:
+                one = frame[frame["unique_id"] == ticker]
+                chart = plot_fan(history_of(panel, ticker), one, model, unit=unit_of(panel))
+                save(chart, folder / f"fan_{file_stem(ticker)}.png")
+                bar.step(ticker)
+    if len(chosen) < len(tickers):
+        terminal.line(
+            f"  fan charts: {len(chosen):,} of {len(tickers):,} tickers; --fans all draws all"
+        )
 
 
 def as_json(frame: pd.DataFrame, panel: Panel, cell: str) -> dict[str, object]:
     """Per ticker the cutoff, its close and, by session, the quantiles of the price."""
-    tickers = {}
+    closes, tickers = panel.field("adj_close"), {}
     for ticker, rows in frame.groupby("unique_id", sort=False):
         cutoff = rows["cutoff"].iloc[0]
         columns = {c: c.removeprefix(cell).removeprefix("-") or "median" for c in rows.columns[4:]}
@@ -138,20 +158,21 @@ def as_json(frame: pd.DataFrame, panel: Panel, cell: str) -> dict[str, object]:
         sessions["ds"] = sessions["ds"].dt.strftime("%Y-%m-%d")
         tickers[ticker] = {
             "cutoff": f"{cutoff:%Y-%m-%d}",
-            "last_value": float(panel.field("adj_close")[str(ticker)].loc[cutoff]),
+            "last_value": float(closes.loc[cutoff, str(ticker)]),
             "sessions": json.loads(sessions.to_json(orient="records", double_precision=10)),
         }
     return {"model": cell, "unit": unit_of(panel), "calendar": panel.calendar, "tickers": tickers}
 
 
-def say_prediction(rows: pd.DataFrame, panel: Panel, cell: str, terminal: Terminal) -> None:
-    """Print the forecast of one ticker at a few horizons."""
+def say_prediction(
+    rows: pd.DataFrame, last: float, unit: str, cell: str, terminal: Terminal
+) -> None:
+    """Print the forecast of one ticker at a few horizons; `last` is its last price."""
     ticker, cutoff = rows["unique_id"].iloc[0], rows["cutoff"].iloc[0]
-    last = panel.field("adj_close").loc[cutoff, ticker]
     longest = rows["h"].max()
     shown = rows[rows["h"].isin({*SHOWN_HORIZONS, longest})]
     terminal.table(
-        f"{ticker}: last {last:.2f} on {cutoff:%Y-%m-%d} ({unit_of(panel)}); {cell}",
+        f"{ticker}: last {last:.2f} on {cutoff:%Y-%m-%d} ({unit}); {cell}",
         ("session", "ahead", "5 %", "25 %", "median", "75 %", "95 %"),
         [
             (

@@ -11,6 +11,8 @@ from forecast.shipped import pretrained_folder
 
 #: Settings that the shapes of its weights or the meaning of its inputs fix.
 FIXED = ("cell", "units", "horizon", "closes_only")
+#: All members as one ONNX file, in the folder of the pretrained network.
+ONNX_FILE = "models/lstm.onnx"
 #: What it was trained with and what is a good choice with it, unless told otherwise.
 KEPT = ("lookback",)
 

@@ -16,6 +16,7 @@ from forecast.jobs.card import card_text
 from forecast.jobs.comparing import RIVALS, best_rival, train_seeds
 from forecast.jobs.loading import load_members
 from forecast.jobs.prepare import Prepared
+from forecast.jobs.pretrained import ONNX_FILE
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.versions import versions
 from forecast.models.base import Forecaster
@@ -25,6 +26,7 @@ from forecast.prices import Panel, load_prices, merge
 from forecast.prices.storing import describe
 from forecast.settings import OutputSettings, PriceSettings, Settings
 from forecast.training import Ensemble, NeuralForecaster
+from forecast.training.exporting import export
 from forecast.training.pretrained import file_of, save_bare
 from forecast.windows import BURN_IN, drop_short_tickers, make_splits
 
@@ -39,7 +41,7 @@ SHORT, SHORT_STEP = 60, 20
 
 
 def pretrain(settings: Settings, folder: Path, terminal: Terminal) -> None:
-    """Train every seed and write ``models/*.keras`` and ``manifest.json`` to `folder`."""
+    """Train every seed; write the networks, also as ONNX, and ``manifest.json`` to `folder`."""
     prepared, parts = load_sources(settings)
     terminal.heading(f"Training {settings.seeds} networks on {len(prepared.panel.tickers)} stocks")
     networks = train(settings, prepared)
@@ -62,6 +64,21 @@ def pretrain(settings: Settings, folder: Path, terminal: Terminal) -> None:
         "files": {name: runs.file_sha256(folder / name) for name in names},
     }
     runs.write_json(folder / "manifest.json", manifest)
+    add_onnx(settings, folder, terminal)
+
+
+def add_onnx(settings: Settings, folder: Path, terminal: Terminal) -> None:
+    """Write the networks of `folder` as one ONNX file beside them; its hash goes to the manifest.
+
+    The card, where there is one, is written again. Raises InputError when a package is missing.
+    """
+    manifest = runs.read_json(folder / "manifest.json")
+    model = Ensemble(load_members(settings, folder, manifest["seeds"]))
+    export(model, folder / ONNX_FILE, "onnx")
+    manifest["files"][ONNX_FILE] = runs.file_sha256(folder / ONNX_FILE)
+    runs.write_json(folder / "manifest.json", manifest)
+    if (folder / "CARD.md").exists():
+        runs.write_atomic(folder / "CARD.md", card_text(manifest))
     terminal.path(folder)
 
 

@@ -8,12 +8,13 @@ import pandas as pd
 
 from forecast import runs
 from forecast.drafts import CHECKPOINT, new_run
-from forecast.jobs.fans import unit_of, write_fans
+from forecast.jobs.fans import write_fans
 from forecast.jobs.gates import write_gates
 from forecast.jobs.networks import train_networks
 from forecast.jobs.refitting import frozen
 from forecast.jobs.reporting import add_report
 from forecast.jobs.scoring import score_into
+from forecast.jobs.series import unit_of
 from forecast.jobs.starting import PANEL, Start, save_start
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.versions import machine, versions

@@ -1,6 +1,6 @@
 """The interface of everything that forecasts: fit on a past, then quantiles of the future."""
 
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,24 @@ from sklearn.base import BaseEstimator
 from forecast.models.levels import LEVELS
 from forecast.prices.panel import Panel
 
-__all__ = ["LEVELS", "Forecaster"]
+__all__ = ["LEVELS", "Fitted", "Forecaster"]
+
+
+class Fitted(Protocol):
+    """What a walk forward asks of a model: a name and forecasts, as those of a `Forecaster`."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables and columns."""
+
+    def forecast(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+    ) -> np.ndarray:
+        """Return quantiles ``(N, H, Q)`` for the N rows ``unique_id, cutoff`` of `cutoffs`."""
 
 
 class Forecaster(BaseEstimator):

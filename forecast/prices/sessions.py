@@ -2,6 +2,7 @@
 
 import difflib
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,7 +15,10 @@ from forecast.errors import InputError
 #: Plain-day calendars: every day, every weekday.
 EVERY_DAY, WEEKDAYS = "24/7", "24/5"
 
-# Building a calendar takes about 0.1 s, so that each is built once and widened when needed.
+#: Built beyond what is asked for, so that the dates of forecasts need no second calendar.
+AHEAD = pd.Timedelta(days=400)
+
+# Building a calendar takes about 0.2 s, so that each is built once and widened when needed.
 _built: dict[str, pd.DatetimeIndex] = {}
 _range: dict[str, tuple[pd.Timestamp, pd.Timestamp]] = {}
 
@@ -62,6 +66,11 @@ def last_closed_session(calendar: str, now: pd.Timestamp) -> pd.Timestamp:
 def _build(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> None:
     from exchange_calendars.errors import NoSessionsError
 
+    if end < pd.Timestamp.max - AHEAD:
+        with suppress(InputError, NoSessionsError):
+            _built[calendar] = _schedule(calendar, start, end + AHEAD).sessions.as_unit("ns")
+            _range[calendar] = (start, end + AHEAD)
+            return
     try:
         _built[calendar] = _schedule(calendar, start, end).sessions.as_unit("ns")
     except NoSessionsError:

@@ -28,8 +28,10 @@ def export(
     """Write the fitted network, or the mean of an ensemble, as an ONNX file or a SavedModel folder.
 
     Inputs: ``features`` (N, T, F) of windows that end at the cutoff, not normalised, as
-    `forecast.window_arrays` makes them, and ``volatility`` (N,) per session there. Output:
-    quantiles (N, H, Q) of the log return over 1 … H sessions. All float32, N free.
+    `forecast.window_arrays` makes them, and ``volatility`` (N,) per session there. Outputs:
+    ``quantiles`` (N, H, Q) of the log return over 1 … H sessions, and ``parameters``
+    (N, M, O, K, 4) of the quantile functions of M members at every origin of the window. All
+    float32, N free.
 
     Raises InputError when the packages for ONNX are missing.
     """
@@ -49,7 +51,7 @@ def export(
 
 
 def quantile_model(members: Sequence[NeuralForecaster], levels: np.ndarray = LEVELS) -> keras.Model:
-    """Return a model from ``features`` and ``volatility`` to the mean quantiles of `members`."""
+    """Return a model from ``features`` and ``volatility`` to the outputs that `export` names."""
     settings = members[0].settings
     shape = members[0].network_.input_shape[1:]
     features = keras.Input(shape, name="features")
