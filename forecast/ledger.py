@@ -20,8 +20,6 @@ from forecast.errors import InputError
 APPLICATION = 0x66637374
 #: Version of the tables below.
 SCHEMA = 1
-#: Name of the ledger in a folder of runs.
-LEDGER = "ledger.sqlite"
 #: Seconds to wait for another process to finish its append.
 PATIENCE_SECONDS = 30.0
 

@@ -15,6 +15,8 @@ Runtime = Literal["auto", "tensorflow", "onnx"]
 Source = Literal["bundled", "csv", "yahoo", "sp500", "parquet"]
 Calendar = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_]+$", max_length=12)]
 
+#: Name of the ledger in a folder of runs.
+LEDGER = "ledger.sqlite"
 #: Horizons that are scored, in sessions: a day, a week, a month of trading.
 SCORED_HORIZONS = (1, 5, 20)
 #: Horizons the network learns; those between are interpolated (see layers.quantile_function).

@@ -7,9 +7,9 @@ import streamlit as st
 
 from forecast.app.pages import told
 from forecast.evaluation.track import RECENT, drift_alarms, rolling_coverage
-from forecast.ledger import LEDGER
 from forecast.models.baselines import BASELINES
 from forecast.report.live import HEADER, record_rows, scores_of
+from forecast.settings import LEDGER
 
 
 @told

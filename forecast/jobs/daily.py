@@ -9,10 +9,10 @@ from forecast.jobs.evening import Evening, new_forecasts, open_evening
 from forecast.jobs.record import say_record
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.watch import check_clock, histories_of, trouble_of
-from forecast.ledger import LEDGER, Ledger, open_ledger, unpack
+from forecast.ledger import Ledger, open_ledger, unpack
 from forecast.models.levels import LEVELS
 from forecast.prices.panel import Panel
-from forecast.settings import DailySettings
+from forecast.settings import LEDGER, DailySettings
 
 #: Tickers whose new forecasts are printed.
 SHOWN = 20

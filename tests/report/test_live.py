@@ -4,12 +4,13 @@ import pandas as pd
 import pytest
 
 from forecast import runs
-from forecast.ledger import LEDGER, open_ledger, pack
+from forecast.ledger import open_ledger, pack
 from forecast.models.baselines.ewma import unit_student_t
 from forecast.models.levels import LEVELS
 from forecast.report import build_report
 from forecast.report.reading import RunFolder
 from forecast.report.sections import build_sections
+from forecast.settings import LEDGER
 
 
 @pytest.fixture
