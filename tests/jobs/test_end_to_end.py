@@ -258,8 +258,10 @@ def test_an_exported_network_is_fed_as_its_card_says(trained, run_forecast, caps
     assert list(arrays.x.shape[1:]) == card["inputs"]["features"]["shape"][1:]
     assert len(card["inputs"]["features"]["features"]) == arrays.x.shape[2]
     fed = {"features": arrays.x, "volatility": arrays.scale[:, 0]}
-    (log_returns,) = onnxruntime.InferenceSession(tmp_path / "lstm.onnx").run(None, fed)
-    levels, horizons = card["output"]["levels"], card["output"]["horizons_sessions"]
+    session, told = onnxruntime.InferenceSession(tmp_path / "lstm.onnx"), card["outputs"]
+    log_returns, parameters = session.run(["quantiles", "parameters"], fed)
+    assert list(parameters.shape[1:]) == told["parameters"]["shape"][1:]
+    levels, horizons = (told["quantiles"][name] for name in ("levels", "horizons_sessions"))
     assert log_returns.shape == (len(arrays.x), len(horizons), len(levels))
     below = log_returns[:, 0, levels.index(0.1)] > arrays.y[:, 0] * arrays.scale[:, 0]
     assert 0.02 < below.mean() < 0.3

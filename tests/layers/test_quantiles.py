@@ -7,7 +7,13 @@ from hypothesis.extra import numpy as hnp
 from keras import ops
 from scipy import stats
 
-from forecast.layers.quantile_function import PARAMETERS, PRIOR_DF, at_horizons, quantiles
+from forecast.layers.quantile_function import (
+    PARAMETERS,
+    PRIOR_DF,
+    at_horizons,
+    quantiles,
+    student_t5,
+)
 from forecast.layers.quantiles import BOUNDS, TRAINING_LEVELS, QuantileCRPS, QuantileHead
 from forecast.models.levels import LEVELS
 
@@ -201,3 +207,8 @@ def test_a_seed_gives_the_same_head_again_and_another_seed_another():
         kernels.append(head.get_weights()[0])
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert (kernels[0] != kernels[2]).all()
+
+
+@given(st.floats(1e-6, 1 - 1e-6))
+def test_the_quantiles_of_the_prior_are_those_of_scipy(level):
+    assert student_t5(np.array([level]))[0] == pytest.approx(stats.t.ppf(level, PRIOR_DF), abs=1e-9)

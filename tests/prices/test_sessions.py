@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from forecast.errors import InputError
-from forecast.prices import missing_sessions, next_sessions
+from forecast.prices import missing_sessions, next_sessions, sessions
 from forecast.prices.sessions import last_closed_session, sessions_between
 
 
@@ -71,3 +71,36 @@ def test_a_calendar_that_does_not_reach_so_far_says_so():
 def test_a_session_counts_once_its_exchange_has_closed(now, last):
     aware = pd.Timestamp(now, tz="America/New_York")
     assert last_closed_session("XNYS", aware) == pd.Timestamp(last)
+
+
+def test_the_sessions_after_the_last_price_need_no_second_calendar(monkeypatch):
+    built = []
+
+    def schedule(*arguments):
+        built.append(arguments)
+        return real(*arguments)
+
+    real = sessions._schedule
+    monkeypatch.setattr(sessions, "_schedule", schedule)
+    monkeypatch.setattr(sessions, "_built", {})
+    monkeypatch.setattr(sessions, "_range", {})
+    sessions_between("XNYS", "2020-01-02", "2024-03-01")
+    assert len(next_sessions("XNYS", "2024-03-01", 100)) == 100
+    assert len(built) == 1
+
+
+def test_a_calendar_that_knows_no_later_dates_is_built_as_far_as_it_goes(monkeypatch):
+    last = pd.Timestamp("2024-03-01")
+
+    def schedule(calendar, start, end):
+        if end > last:
+            raise InputError(f"does not cover {end}")
+        return real(calendar, start, end)
+
+    real = sessions._schedule
+    monkeypatch.setattr(sessions, "_schedule", schedule)
+    monkeypatch.setattr(sessions, "_built", {})
+    monkeypatch.setattr(sessions, "_range", {})
+    assert sessions_between("XNYS", "2024-02-01", last)[-1] == last
+    with pytest.raises(InputError, match="does not cover"):
+        next_sessions("XNYS", last, 20)
