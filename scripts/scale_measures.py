@@ -74,7 +74,7 @@ class Measure:
         from forecast.models.network import build_network
         from forecast.settings import Settings
         from forecast.training import NeuralForecaster
-        from forecast.training.forecaster import feature_statistics
+        from forecast.training.preparing import feature_statistics
         from forecast.windows import build_windows
 
         settings = Settings(lookback=LOOKBACK, horizon=HORIZON, units=32, cell=("lstm",))

@@ -15,14 +15,15 @@ from forecast.errors import InputError
 from forecast.layers.lstm_cell import Ablation
 from forecast.models.base import LEVELS, Forecaster
 from forecast.models.covering import FORECAST_BATCH, covered_quantiles
-from forecast.models.network import FeatureStatistics, build_network
+from forecast.models.network import build_network
 from forecast.prices.panel import Panel
 from forecast.settings import Cell, OutputSettings, PriceSettings, Settings
-from forecast.telemetry import GradientTelemetry, Probe
+from forecast.telemetry import GradientTelemetry
 from forecast.training.batches import FIRST_EPOCH, TrainingBatches, ValidationBatches, prior_crps
 from forecast.training.callbacks import Patience, ProgressReport, StepLog
 from forecast.training.checkpoint import Checkpoint, Stateful
 from forecast.training.diverging import FiniteGuard
+from forecast.training.preparing import feature_statistics, make_probe
 from forecast.training.pretrained import fine_tunable
 from forecast.training.range_test import range_test_on_windows
 from forecast.training.saved import load_network
@@ -31,10 +32,6 @@ from forecast.windows import BURN_IN, Windows, add_solo, build_windows
 DEFAULTS = Settings()
 #: Share of the sessions that validates when no date is given.
 VALIDATION_SHARE = 0.2
-#: Windows in the probe batch on which gradients by lag and gates are measured.
-PROBE_WINDOWS = 32
-#: Windows among which they are looked for, at most about.
-PROBE_POOL = 1_000_000
 #: Origins whose quantiles are in memory at once, where they come in parts: 10 MB of them; with more
 #: the system hands out fresh pages for each part, at a fifth of the time and 200 MB.
 PART_ROWS = 8_000
@@ -188,7 +185,7 @@ class NeuralForecaster(Forecaster):
         preset, every = self.settings.telemetry, self.settings.telemetry_every
         if preset == "off":
             return None
-        return GradientTelemetry(preset, every, _probe(windows, origins), say=None)
+        return GradientTelemetry(preset, every, make_probe(windows, origins), say=None)
 
     def _key(self, windows: Windows, *origins: tuple[int, int]) -> str:
         """What the training is: settings that change it, and every number it sees."""
@@ -258,34 +255,3 @@ class NeuralForecaster(Forecaster):
         self.market_ = tuple(market)
         self.network_ = load_network(path)
         return self
-
-
-def feature_statistics(windows: Windows, last_origin: int) -> FeatureStatistics:
-    """Mean and variance (F,) of the features over the training sessions of all tickers."""
-    used = [(u, a) for u, a in enumerate(windows.first) if a <= last_origin]
-
-    def parts() -> Iterator[np.ndarray]:
-        return (windows.features[u, a : last_origin + 1].astype(np.float64) for u, a in used)
-
-    count = sum(last_origin + 1 - a for _, a in used)
-    mean = sum(rows.sum(axis=0) for rows in parts()) / count
-    variance = sum(((rows - mean) ** 2).sum(axis=0) for rows in parts()) / count
-    return FeatureStatistics(mean, np.maximum(variance, 1e-6), int(count))
-
-
-def _probe(windows: Windows, origins: tuple[int, int]) -> Probe | None:
-    """Windows that end at validation origins, spread evenly, with a loss at their end alone."""
-    lookback = windows.settings.lookback
-    pool = windows.pool(origins[1])
-    numbers = np.arange(len(pool))[:: max(len(pool) // PROBE_POOL, 1)]
-    chosen = pool.windows(numbers)
-    last = chosen[:, 1] + lookback - 1
-    chosen, last = chosen[last >= origins[0]], last[last >= origins[0]]
-    y = windows.targets(chosen[:, 0], last, windows.settings.learned_horizons)  # (N, K)
-    chosen = chosen[np.isfinite(y).all(axis=1)]
-    if not len(chosen):
-        return None
-    rows = np.linspace(0, len(chosen) - 1, min(PROBE_WINDOWS, len(chosen))).astype(int)
-    batch = windows.batch(chosen[rows], origins)
-    batch.weight[:, :-1] = 0
-    return Probe(*batch)

@@ -11,6 +11,7 @@ import h5py
 import keras
 
 from forecast.errors import InputError
+from forecast.layers.quantiles import QuantileCRPS
 
 _KERAS = (
     *("layers.InputLayer", "layers.Normalization", "layers.Cropping1D", "layers.Dropout"),
@@ -43,7 +44,9 @@ def load_network(path: Path) -> keras.Model:
     """
     try:
         _check(path)
-        network: keras.Model = keras.saving.load_model(path, safe_mode=True)
+        network: keras.Model = keras.saving.load_model(path, safe_mode=True, compile=False)
+        # its loss is looked at again; its optimizer, two thirds of the file, has done its work
+        network.compile(loss=QuantileCRPS(), jit_compile=False)
     except InputError:
         raise
     except RecursionError:

@@ -11,7 +11,13 @@ import pytest
 from forecast import runs
 from forecast.cli import main
 from forecast.jobs import runtimes
-from forecast.prices import garch_prices
+from forecast.jobs.starting import PANEL
+from forecast.models.network import build_network
+from forecast.prices import garch_prices, load_prices
+from forecast.prices.storing import describe, store_panel
+from forecast.settings import Settings
+from forecast.training.preparing import feature_statistics
+from forecast.windows import build_windows
 
 TICKERS = [f"S{k:02}" for k in range(6)]
 #: Runs a command and prints, after it, which of the slow libraries were imported for it.
@@ -26,34 +32,42 @@ finally:
 """
 
 
-@pytest.fixture
-def call(capsys):
-    """Run a command; return its exit code, output and errors."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return stopped.value.code, said.out, said.err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of two seeds on six made-up tickers, exported."""
+    """A run of two networks far from their start, on six made-up tickers; exported."""
     folder = tmp_path_factory.mktemp("runs")
-    rows = garch_prices(len(TICKERS), 400, 0, start="2020-01-02")
+    rows = garch_prices(len(TICKERS), 480, 0, start="2020-01-02")
     rows = rows[(rows["unique_id"] != "S05") | (rows["ds"] >= rows["ds"].unique()[-45])]
-    rows.rename(columns={"unique_id": "ticker", "ds": "date"}).to_csv(folder / "p.csv", index=False)
-    command = ["train", "--source", "csv", "--csv", folder / "p.csv", "--runs-dir", folder]
-    command += ["--name", "mine", "--cell", "lstm", "--units", "3", "--seeds", "2", "--epochs", "1"]
-    command += ["--steps-per-epoch", "2", "--lookback", "32", "--horizon", "5", "--no-report"]
-    for words in (command, ["export", folder / "mine"]):
-        with pytest.raises(SystemExit) as stopped:
-            main([*map(str, words), "--quiet"])
-        assert stopped.value.code == 0
-    return folder / "mine"
+    csv, mine = folder / "p.csv", folder / "mine"
+    rows.rename(columns={"unique_id": "ticker", "ds": "date"}).to_csv(csv, index=False)
+    chosen = {"cell": ("lstm",), "units": 3, "lookback": 32, "horizon": 5}
+    settings = Settings(source="csv", csv=(csv,), **chosen)
+    panel, _ = load_prices(settings)
+    statistics = feature_statistics(build_windows(panel, settings), 300)
+    (mine / "models").mkdir(parents=True)
+    files = [f"models/lstm-seed{seed}.keras" for seed in (0, 1)]
+    for seed, file in enumerate(files):
+        network = build_network(settings, "lstm", statistics, seed)
+        rng = np.random.default_rng(seed)
+        for weight in network.trainable_weights:
+            weight.assign(rng.normal(0, 0.4, weight.shape))
+        network.save(mine / file)
+    runs.write_settings(mine, settings)
+    store_panel(mine / PANEL, panel)
+    day, files = "2021-06-01", [*files, PANEL]
+    manifest = {
+        "data": describe(panel),
+        "splits": {"validation": {"first": day}, "test": {"first": day}},
+        "backtest": {},
+        "seeds": [0, 1],
+        "last_training_date": day,
+        "files": {file: runs.file_sha256(mine / file) for file in files},
+    }
+    runs.write_json(mine / "manifest.json", manifest)
+    with pytest.raises(SystemExit) as stopped:
+        main(["export", str(mine), "--quiet"])
+    assert stopped.value.code == 0
+    return mine
 
 
 def asked(*arguments):
@@ -61,7 +75,7 @@ def asked(*arguments):
     words = [sys.executable, "-c", ASK, *map(str, arguments)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     text, _, imported = done.stdout.rpartition("imported:")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 1), done.stderr  # 1: these prices are old, which calls a person
     return text, imported.split()
 
 

@@ -15,7 +15,7 @@ from forecast.models.onnx import OnnxForecaster
 from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster
 from forecast.training.exporting import export
-from forecast.training.forecaster import feature_statistics
+from forecast.training.preparing import feature_statistics
 from forecast.windows import build_windows
 
 SETTINGS = Settings(lookback=16, horizon=7, cell=("lstm",), units=3)

@@ -16,7 +16,7 @@ from forecast.models.network import RECURRENT, build_network
 from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster, ProgressReport
 from forecast.training.batches import ValidationBatches
-from forecast.training.forecaster import feature_statistics
+from forecast.training.preparing import feature_statistics
 from forecast.windows import BURN_IN, build_windows
 
 SETTINGS = Settings(
