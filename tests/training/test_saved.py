@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from forecast.errors import InputError
+from forecast.layers.quantiles import QuantileCRPS
 from forecast.models.network import RECURRENT, FeatureStatistics, build_network
 from forecast.settings import Settings
 from forecast.shipped import pretrained_folder
@@ -47,13 +48,20 @@ def test_every_network_of_this_project_loads(tmp_path, cell, bias):
     again = load_network(tmp_path / "a.keras")
     for one, other in zip(network.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+    assert isinstance(again.loss, QuantileCRPS)
+    assert len(again.optimizer.variables) < len(network.trainable_variables)  # it is not read
 
 
 def test_keras_itself_is_asked_for_its_safe_mode(monkeypatch):
-    asked = {}
-    monkeypatch.setattr(keras.saving, "load_model", lambda path, **how: asked.update(how))
+    asked, real = {}, keras.saving.load_model
+
+    def load(path, **how):
+        asked.update(how)
+        return real(path, **how)
+
+    monkeypatch.setattr(keras.saving, "load_model", load)
     load_network(GOOD)
-    assert asked == {"safe_mode": True}
+    assert asked["safe_mode"] is True
 
 
 def test_the_widest_network_that_settings_allow_is_within_the_limits():
