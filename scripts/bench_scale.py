@@ -1,6 +1,6 @@
 """What a ticker more costs: time per training window and per forecast origin, and peak memory.
 
-    python scripts/bench_scale.py                        20, 500 and 5,000 tickers: some minutes
+    python scripts/bench_scale.py                        20, 500 and 5,000 tickers: six minutes
     python scripts/bench_scale.py --tickers 20 100 --rounds 2         a minute
     python scripts/bench_scale.py --page docs/scale.md                also write the page
 
@@ -45,7 +45,7 @@ def main() -> None:
     )
     parser.add_argument("--tickers", type=int, nargs="+", default=[20, 500, 5000])
     parser.add_argument("--sessions", type=int, default=2500)
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each size")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each size (default: 7)")
     parser.add_argument("--json", type=Path, help="write all figures")
     parser.add_argument("--page", type=Path, help="page to put the result on")
     arguments = parser.parse_args()
