@@ -13,7 +13,8 @@ over the rounds. All is warm: each has trained before it is timed.
 - train: wall time of 60 steps of `fit` over our batches of 64 windows, per window.
 - waiting: the share of a training loop's wall time in which the step stands still until the next
   batch is handed over (the time inside next(), the call itself included). The loop is that of
-  `fit`: the same data set, ahead by as much as tf.data likes; ours and Keras's.
+  `fit`: the same data set, ahead by as much as tf.data likes; ours and Keras's. "handing over" is
+  the same share where one batch is always ready: no data set can wait less.
 - cutting: processor time of the thread that cuts our batches, as a share of all processor time of
   that loop. On a machine whose cores are all at work this is taken from the training, however well
   the two overlap; it is no waiting.

@@ -36,6 +36,7 @@ def told(result: dict[str, Any]) -> tuple[list[str], Rows]:
         "train (µs/window)": lambda s: f"{s['ours']['train_us_per_window']:.0f}",
         "forecast (µs/origin)": lambda s: f"{s['ours']['forecast_us_per_origin']:.1f}",
         "waiting (%)": lambda s: f"{100 * s['ours']['waiting_share']:.1f}",
+        "handing over (%)": lambda s: f"{100 * s['ours']['handing_share']:.1f}",
         "Keras's waiting (%)": lambda s: f"{100 * s['keras']['waiting_share']:.1f}",
         "cut (µs/window)": lambda s: f"{s['ours']['cut_us_per_window']:.1f}",
         "Keras's cut": lambda s: f"{s['keras']['cut_us_per_window']:.1f}",
@@ -69,12 +70,15 @@ def verdicts(result: dict[str, Any]) -> list[str]:
         f"rest features, levels and volatilities (promised: less than {PANELS:g} panels beside "
         "the constant)"
     )
-    waiting = max(each["ours"]["waiting_share"] for each in sizes)
-    cutting = max(each["ours"]["cutting_share"] for each in sizes)
+    waiting, handing, cutting = (
+        max(each["ours"][f"{name}_share"] for each in sizes)
+        for name in ("waiting", "handing", "cutting")
+    )
     lines.append(
         f"{_kept(waiting < WAITING)}: a training step waits for data in {100 * waiting:.1f} % of "
-        f"its time (promised: less than {100 * WAITING:.0f} %); cutting batches beside it takes "
-        f"{100 * cutting:.1f} % of the processor time"
+        f"its time (promised: less than {100 * WAITING:.0f} %), {100 * handing:.1f} % with a batch "
+        f"that is always ready; cutting batches beside it takes {100 * cutting:.1f} % of the "
+        "processor time"
     )
     return [*lines, _beside_keras(sizes[-1])]
 
