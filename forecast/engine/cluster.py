@@ -36,6 +36,9 @@ PACKAGES = ("forecast", "tensorflow", "keras", "numpy")
 PATIENCE_SECONDS = 30
 #: Seconds without a single core to work on, after which a cluster is given up.
 LOST_SECONDS = 60
+#: Seconds between two looks at whether the head of the cluster still listens, and without it until
+#: the cluster is given up; Ray itself would end this process a minute later.
+WATCH_SECONDS, GONE_SECONDS = 2, 10
 #: Seconds between two looks at tasks that were added meanwhile.
 LOOK_SECONDS = 0.05
 
@@ -148,7 +151,7 @@ class Tasks(ParallelBackendBase):
         import ray
 
         waiting: dict[Any, tuple[int, Callable[[Any], None]]] = {}
-        alive = time.monotonic()
+        watch = Watch(ray.get_runtime_context().gcs_address)
         while not self._stopped:
             try:
                 while True:
@@ -160,14 +163,43 @@ class Tasks(ParallelBackendBase):
             for task in done:
                 number, callback = waiting.pop(task)
                 callback(_outcome(task, number))
-            if done or not waiting or _cores():
-                alive = time.monotonic()
-            elif time.monotonic() - alive > LOST_SECONDS:
+            if done:
+                watch.worked()
+            if waiting and (why := watch.trouble()):
                 _, callback = waiting.popitem()[1]
-                callback(_failed(_no_worker(f"for {LOST_SECONDS} s")))
+                callback(_failed(why))
+                if watch.gone:
+                    return
                 break
         for task in waiting:
             ray.cancel(task, force=True)
+
+
+class Watch:
+    """Looks now and then whether the cluster is still there."""
+
+    def __init__(self, address: str) -> None:
+        self.address, self.gone = address, False
+        self._looked = self._heard = self._cores = time.monotonic()
+
+    def worked(self) -> None:
+        """Note that work has ended just now: there is a core."""
+        self._cores = time.monotonic()
+
+    def trouble(self) -> InputError | None:
+        """The error, when its head does not listen or no core is left for too long."""
+        now = time.monotonic()
+        if now - self._looked < WATCH_SECONDS:
+            return None
+        self._looked = now
+        if _unreachable(self.address):  # then nothing may be asked of Ray: it would wait a minute
+            self.gone = now - self._heard > GONE_SECONDS
+            return _vanished(self.address) if self.gone else None
+        self._heard = now
+        if _cores():
+            self._cores = now
+        lost = now - self._cores > LOST_SECONDS
+        return _no_worker(f"for {LOST_SECONDS} s") if lost else None
 
 
 def _outcome(task: Any, number: int) -> "Future[Any]":
@@ -321,6 +353,13 @@ def _no_worker(where: str) -> InputError:
     return InputError(
         f"the cluster has no core to work on {where}: start workers with ray start --address …; "
         "what is finished is kept, and the same command goes on."
+    )
+
+
+def _vanished(address: str) -> InputError:
+    return InputError(
+        f"the cluster at {address} is gone: start it again (ray start --head, and ray start "
+        "--address … on the others); what is finished is kept, and the same command goes on."
     )
 
 

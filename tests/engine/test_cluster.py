@@ -189,6 +189,33 @@ def test_a_machine_that_is_killed_loses_nothing_and_nothing_is_told_twice(
     assert sum(starts.values()) == 9  # only that of the killed machine ran again
 
 
+def test_a_cluster_whose_machines_are_lost_and_one_whose_head_is_lost_are_told(
+    machines, engine, monkeypatch
+):
+    def work(shared, unit):
+        import time
+
+        time.sleep(60)
+
+    def killed(*processes):
+        for each in processes:
+            if each.process.poll() is None:
+                each.process.kill()
+
+    made, workers = machines
+    monkeypatch.setattr(cluster, "WATCH_SECONDS", 0.2)
+    monkeypatch.setattr(cluster, "LOST_SECONDS", 1)
+    monkeypatch.setattr(cluster, "GONE_SECONDS", 1)
+    raylets = [node.all_processes["raylet"][0] for node in workers]
+    threading.Timer(1, killed, raylets).start()
+    with pytest.raises(InputError, match=r"has no core to work on for 1 s: start workers with ray"):
+        list(engine.run(work, [0]))
+    threading.Timer(1, killed, made.head_node.all_processes["gcs_server"]).start()
+    monkeypatch.setattr(cluster, "LOST_SECONDS", 60)
+    with pytest.raises(InputError, match=rf"the cluster at {made.address} is gone: start it again"):
+        list(engine.run(work, [0]))
+
+
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
