@@ -80,12 +80,12 @@ def make_commands(folder: Path) -> dict[str, list[str]]:
     train = ["train", "--source", "csv", "--csv", str(csv), "--name", "small", *small, *runs]
     timed([*FORECAST, *train])
     timed([*FORECAST, "export", "small", *runs])
-    predict = [*FORECAST, "predict", "small", "--fans", "0", *runs]
+    predict = [*FORECAST, "predict", "small", *runs]
     daily = [*FORECAST, "daily", "--run", "small", *runs]
     commands = {BASE: [sys.executable, "-c", BASE]}
     for runtime in ("tensorflow", "onnx"):
         chosen, named = ["--runtime", runtime], f"{folder / runtime}"
-        commands[f"predict, {runtime}"] = [*predict, *chosen, "--out", named]
+        commands[f"predict, {runtime}"] = [*predict, *chosen, "--fans", "0", "--out", named]
         commands[f"daily, {runtime}"] = [*daily, *chosen, "--ledger", named + "{k}.sqlite"]
     commands["predict, onnx, 4 fan charts"] = [*predict, "--runtime", "onnx", "--fans", "4"]
     commands["predict --help"] = [*FORECAST, "predict", "--help"]
