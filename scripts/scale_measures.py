@@ -119,9 +119,9 @@ class Ours(Measure):
     def turn(self) -> dict[str, float]:
         """Wait, train, cut, forecast: the loop warms caches that other processes had meanwhile."""
         cut = self.batches.cutting_s
-        result = self.loop.run()
+        result = self.loop.run(STEPS)
         result["cutting_share"] = (self.batches.cutting_s - cut) / result.pop("processor_s")
-        result["handing_share"] = self.ready.run()["waiting_share"]
+        result["handing_share"] = self.ready.run(STEPS // 3)["waiting_share"]
         result["train_us_per_window"] = 1e6 * seconds(self.fit) / (BATCH * STEPS)
         drawn = self.batches.drawn(1)
         cut_s = seconds(lambda: [self.windows.batch(each, (0, self.last)) for each in drawn])
@@ -186,7 +186,7 @@ class Keras(Measure):
 
     def turn(self) -> dict[str, float]:
         """Wait, cut."""
-        result = self.loop.run()
+        result = self.loop.run(STEPS)
         cut_s = seconds(lambda: [next(self.batches) for _ in range(STEPS)])
         result["cut_us_per_window"] = 1e6 * cut_s / (BATCH * STEPS)
         return result
@@ -200,15 +200,15 @@ class Loop:
 
         self.iterator = iter(data.prefetch(tf.data.AUTOTUNE))
         self.step = tf.function(network.train_step, jit_compile=network.jit_compile)
-        self.run()
+        self.run(AHEAD)
 
-    def run(self) -> dict[str, float]:
-        """Time of a window and share of waiting over `STEPS` steps; processor time of all."""
+    def run(self, steps: int) -> dict[str, float]:
+        """Time of a window and share of waiting over some steps; processor time of all."""
         waited, worked = 0.0, time.process_time()
         for _ in range(AHEAD):
             self.step(next(self.iterator))
         began = time.perf_counter()
-        for _ in range(STEPS):
+        for _ in range(steps):
             asked = time.perf_counter()
             batch = next(self.iterator)
             waited += time.perf_counter() - asked
@@ -216,7 +216,7 @@ class Loop:
         total = time.perf_counter() - began
         return {
             "waiting_share": waited / total,
-            "loop_us_per_window": 1e6 * total / (BATCH * STEPS),
+            "loop_us_per_window": 1e6 * total / (BATCH * steps),
             "processor_s": time.process_time() - worked,
         }
 

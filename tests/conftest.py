@@ -1,5 +1,6 @@
 """Made-up prices for every test."""
 
+import mmap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,18 @@ def change_after() -> Callable[[Panel, int, int], Panel]:
         return replace(panel, frame=frame)
 
     return change
+
+
+@pytest.fixture(scope="session")
+def is_mapped() -> Callable[[np.ndarray], bool]:
+    """Return a function that says whether an array is a view of a file."""
+
+    def check(array: np.ndarray) -> bool:
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        return isinstance(getattr(array.base, "obj", None), mmap.mmap)
+
+    return check
 
 
 @pytest.fixture(scope="session")

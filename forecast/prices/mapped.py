@@ -1,6 +1,7 @@
 """Arrays too large for comfort live in a file that has no name: the system keeps what is used."""
 
 import math
+import mmap
 import os
 import tempfile
 from pathlib import Path
@@ -28,7 +29,10 @@ def new_array(shape: tuple[int, ...], dtype: type[np.floating] = np.float32) -> 
         with tempfile.TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):  # no room is told now, not by a signal later
                 os.posix_fallocate(file.fileno(), 0, size)
-            return np.memmap(file, dtype, "w+", shape=shape)
+            else:
+                file.truncate(size)
+            # no np.memmap: joblib would send its name, and there is none, instead of what it holds
+            return np.frombuffer(mmap.mmap(file.fileno(), size), dtype).reshape(shape)
     except OSError as error:
         raise InputError(
             f"{folder} has no room for {size / 2**20:,.0f} MB ({error.strerror}): make room, or "

@@ -53,7 +53,7 @@ def test_many_tickers_are_stored_in_blocks_and_come_back_bit_for_bit(
 
 
 def test_a_large_panel_in_single_precision_comes_back_memory_mapped_and_as_it_was(
-    make_panel, tmp_path, monkeypatch
+    make_panel, is_mapped, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("forecast.prices.mapped.LARGE", 0)
     monkeypatch.setattr("forecast.prices.storing.BLOCK", 2)
@@ -69,9 +69,3 @@ def test_a_large_panel_in_single_precision_comes_back_memory_mapped_and_as_it_wa
     for each in (back, some):
         assert each.field("close").to_numpy().dtype == np.float32
         assert is_mapped(each.field("close").to_numpy())
-
-
-def is_mapped(array):
-    while array is not None and not isinstance(array, np.memmap):
-        array = array.base
-    return array is not None

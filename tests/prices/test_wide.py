@@ -59,16 +59,15 @@ def test_plain_day_calendars_make_the_panel_that_the_same_rows_in_memory_make(
     assert (holidays == 0) == (calendar == "24/5")
 
 
-def test_a_large_panel_is_memory_mapped_and_sliced_without_a_copy(folder, monkeypatch, tmp_path):
+def test_a_large_panel_is_memory_mapped_and_sliced_without_a_copy(
+    folder, is_mapped, monkeypatch, tmp_path
+):
     monkeypatch.setattr("forecast.prices.mapped.LARGE", 0)
     monkeypatch.setenv("FORECAST_CACHE_DIR", str(tmp_path / "cache"))
     panel, _ = read(folder)
     closes = panel.field("adj_close").to_numpy()
     assert closes.dtype == np.float32
-    base = closes
-    while base.base is not None and not isinstance(base, np.memmap):
-        base = base.base
-    assert isinstance(base, np.memmap)
+    assert is_mapped(closes)
     early = panel.select(end=panel.sessions[100]).field("adj_close").to_numpy()
     assert np.shares_memory(early, closes)
 

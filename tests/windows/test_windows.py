@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.errors import InputError
-from forecast.prices.mapped import new_array
 from forecast.settings import WindowSettings
 from forecast.windows import (
     BURN_IN,
@@ -263,24 +262,16 @@ def test_a_flat_stretch_after_a_series_has_moved_keeps_its_targets(make_panel):
 
 
 def test_a_large_panel_lives_in_a_file_and_gives_the_same_batches(
-    make_panel, monkeypatch, tmp_path
+    make_panel, is_mapped, monkeypatch, tmp_path
 ):
     panel = make_panel(tickers=3, sessions=400, seed=2, holes=4, late=60)
     small = build_windows(panel, SETTINGS)
     monkeypatch.setattr("forecast.prices.mapped.LARGE", 0)
     monkeypatch.setenv("FORECAST_CACHE_DIR", str(tmp_path))
     large = build_windows(panel, SETTINGS)
-    assert isinstance(large.features, np.memmap)
-    assert isinstance(large.level, np.memmap)
+    assert is_mapped(large.features)
+    assert is_mapped(large.level)
     assert not list(tmp_path.iterdir())
     drawn = small.starts(350)[::17]
     for one, other in zip(small.batch(drawn, (0, 399)), large.batch(drawn, (0, 399)), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_no_room_for_a_large_panel_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr("forecast.prices.mapped.LARGE", 0)
-    (tmp_path / "taken").write_text("a file")
-    monkeypatch.setenv("FORECAST_CACHE_DIR", str(tmp_path / "taken"))
-    with pytest.raises(InputError, match=r"no room for 8 MB .*: make room, or name another folder"):
-        new_array((2, 2**20))
