@@ -95,11 +95,11 @@ class Garch(Forecaster):
         quantiles = np.full((len(cutoffs), len(horizons), len(levels)), np.nan, np.float32)
         if not self.parameters_:
             return quantiles
-        returns = log_returns(panel)
+        returns, names = log_returns(panel), panel.tickers
         enough = (returns.notna().cumsum() >= BURN_IN).to_numpy()
         for u in np.unique(ticker):
             rows = np.flatnonzero((ticker == u) & enough[session, ticker])
-            name = panel.tickers[u]
+            name = names[u]
             parameters = self.parameters_.get(name, self.typical_)
             scale = self.scale_.get(name, self.typical_scale_)
             variance = next_variance(returns[name].to_numpy() / scale, parameters)

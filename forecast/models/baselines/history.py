@@ -41,10 +41,11 @@ class History(Forecaster):
     ) -> np.ndarray:
         """Return quantiles ``(N, H, Q)`` of past h-session returns."""
         session, ticker = panel.locate(cutoffs)
+        every_level = panel.level  # once: it is the logarithm of the whole panel
         quantiles = np.empty((len(cutoffs), len(horizons), len(levels)), np.float32)
         for u in np.unique(ticker):
             rows = np.flatnonzero(ticker == u)
-            level = panel.level[:, u]
+            level = every_level[:, u]
             for k, h in enumerate(horizons):
                 windows = past_returns(level, h, self.sessions)[session[rows]]
                 quantiles[rows, k] = sorted_quantiles(np.sort(windows, axis=1), levels)
