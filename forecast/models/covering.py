@@ -1,11 +1,17 @@
 """A network's quantiles at many origins, each window read once; whoever runs the network."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 
+from forecast.errors import InputError
 from forecast.layers.quantile_function import at_horizons, quantiles
-from forecast.windows.windows import Windows
+from forecast.models.levels import LEVELS
+from forecast.prices.panel import Panel
+from forecast.settings import Settings
+from forecast.windows.windows import Windows, build_windows
 
 #: Windows read at once.
 FORECAST_BATCH = 256
@@ -42,3 +48,50 @@ def covered_quantiles(
     result /= every.shape[1]
     result[place_in < 0] = np.nan
     return result
+
+
+class FittedNetworks(ABC):
+    """M fitted networks that only forecast: the mean of their quantiles.
+
+    Args:
+        settings: of the networks, which are of one kind.
+        market: tickers that make up their market features (empty: all they are shown).
+    """
+
+    def __init__(self, settings: Settings, market: Sequence[str] = ()) -> None:
+        self.settings = settings
+        self.market = tuple(market)
+
+    @property
+    def name(self) -> str:
+        """The recurrent layer."""
+        return self.settings.cell[0]
+
+    @property
+    @abstractmethod
+    def features(self) -> int:
+        """F, how many features the networks read."""
+
+    @abstractmethod
+    def parameters(self, features: np.ndarray) -> np.ndarray:
+        """Parameters (B, M, O, K, 4) of the quantile functions, from windows (B, T, F)."""
+
+    def forecast(
+        self,
+        panel: Panel,
+        cutoffs: pd.DataFrame,
+        horizons: tuple[int, ...],
+        levels: np.ndarray = LEVELS,
+    ) -> np.ndarray:
+        """Return quantiles (N, H, Q) of the log return, the mean of the members.
+
+        Raises InputError for prices whose features are not those the networks were trained on.
+        """
+        windows = build_windows(panel, self.settings, self.market)
+        have = windows.features.shape[-1]
+        if have != self.features:
+            raise InputError(
+                f"the networks read {self.features} features, and these prices give {have}: give "
+                "highs and lows where the networks were trained on them, none where not."
+            )
+        return covered_quantiles(self.parameters, windows, panel.locate(cutoffs), horizons, levels)

@@ -1,27 +1,25 @@
 """Exported networks, run by ONNX Runtime: the same quantiles without TensorFlow."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from forecast.errors import InputError
-from forecast.models.covering import covered_quantiles
-from forecast.models.levels import LEVELS
-from forecast.prices.panel import Panel
+from forecast.models.covering import FittedNetworks
 from forecast.settings import Settings
-from forecast.windows.windows import build_windows
 
-#: Bytes of one file: far more than the largest network that settings allow.
-MOST_BYTES = 2**30
+#: Bytes of one file, far more than usual networks have, and of all that running it may take:
+#: a batch of 256 windows of 160 sessions takes 20 MB with 32 units.
+MOST_BYTES, MOST_MEMORY = 2**30, 2**31
 #: What is fed and what is asked for (`forecast.training.exporting`).
 FEATURES, VOLATILITY, PARAMETERS = "features", "volatility", "parameters"
 _DO_NOT = "do not trust it; write it again with forecast export"
 
 
-class OnnxForecaster:
+class OnnxForecaster(FittedNetworks):
     """Fitted networks that only forecast: an ONNX file of `forecast export`, members included.
 
     Args:
@@ -30,43 +28,22 @@ class OnnxForecaster:
         market: tickers that make up their market features (empty: all they are shown).
 
     Raises InputError when onnxruntime is missing, and for a file that is too large, damaged, of
-    another network, or that wants other files or other operations than those of ONNX.
+    another network, or that wants other files or other operations than those of ONNX; when it
+    forecasts also for one that wants more memory than a network of this project does.
     """
 
     def __init__(self, path: Path, settings: Settings, market: Sequence[str] = ()) -> None:
+        super().__init__(settings, market)
         self.path = path
-        self.settings = settings
-        self.market = tuple(market)
         self._session = _opened(path)
         _check_fit(path, self._session, settings)
 
     @property
-    def name(self) -> str:
-        """The recurrent layer."""
-        return self.settings.cell[0]
+    def features(self) -> int:
+        """F, how many features the networks read."""
+        return int(_shapes(self._session.get_inputs())[FEATURES][-1])
 
-    def forecast(
-        self,
-        panel: Panel,
-        cutoffs: pd.DataFrame,
-        horizons: tuple[int, ...],
-        levels: np.ndarray = LEVELS,
-    ) -> np.ndarray:
-        """Return quantiles (N, H, Q) of the log return, the mean of the members.
-
-        Raises InputError for prices whose features are not those the networks were trained on.
-        """
-        windows = build_windows(panel, self.settings, self.market)
-        have = windows.features.shape[-1]
-        need = _shapes(self._session.get_inputs())[FEATURES][-1]
-        if have != need:
-            raise InputError(
-                f"the networks in {self.path} read {need} features, and these prices give {have}: "
-                "give highs and lows where the networks were trained on them, none where not."
-            )
-        return covered_quantiles(self._parameters, windows, panel.locate(cutoffs), horizons, levels)
-
-    def _parameters(self, features: np.ndarray) -> np.ndarray:
+    def parameters(self, features: np.ndarray) -> np.ndarray:
         """Parameters (B, M, O, K, 4) of the quantile functions, from windows (B, T, F)."""
         fed = {FEATURES: features, VOLATILITY: np.ones(len(features), np.float32)}
         try:
@@ -93,10 +70,26 @@ def _opened(path: Path) -> Any:
     # weights in other files are looked for in a folder that cannot be, and so are refused
     nowhere = "session.model_external_initializers_file_folder_path"
     options.add_session_config_entry(nowhere, str(path.absolute() / "nowhere"))
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    kind = {"providers": ["CPUExecutionProvider"]}
+    # constants are not multiplied out while it loads: that memory would have no bounds
+    kind["disabled_optimizers"] = ["ConstantFolding"]
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        _bound_memory()
+        return onnxruntime.InferenceSession(content, options, **kind)
     except Exception as error:  # as above
         raise InputError(f"{path} does not load ({_told(error)}): {_DO_NOT}.") from error
+
+
+@cache
+def _bound_memory() -> None:
+    """Give all sessions of this process together so much memory, and no more."""
+    import onnxruntime
+
+    arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    place = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
+    bounds = onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY})
+    onnxruntime.create_and_register_allocator(place, bounds)
 
 
 def _check_fit(path: Path, session: Any, settings: Settings) -> None:

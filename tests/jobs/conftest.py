@@ -47,6 +47,12 @@ class Evenings:
         given = {"pretrained": True, "source": "csv", "csv": (self.csv,), "ledger": self.ledger}
         return DailySettings.model_validate(given | more)
 
+    @property
+    def command(self):
+        """The words that begin an evening, by the clock of this machine."""
+        prices = ("--pretrained", "--source", "csv", "--csv", self.csv)
+        return ("daily", *prices, "--ledger", self.ledger)
+
     def now(self, session):
         return pd.Timestamp(self.days[session], tz="UTC") + pd.Timedelta(hours=22)
 

@@ -5,6 +5,9 @@ import sqlite3
 import pandas as pd
 import yaml
 
+from forecast.jobs import daily as job
+from forecast.jobs.terminal import Terminal
+
 
 def test_a_configuration_names_everything_and_old_prices_end_with_one(evenings, call):
     evenings.feed(200)
@@ -35,13 +38,44 @@ def test_a_locked_ledger_ends_the_command_with_two(evenings, call, monkeypatch):
     other = sqlite3.connect(evenings.ledger, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     monkeypatch.setattr("forecast.ledger.PATIENCE_SECONDS", 0.1)
-    code, _, said = call(
-        "daily", "--pretrained", "--source", "csv", "--csv", evenings.csv,
-        "--ledger", evenings.ledger,
-    )  # fmt: skip
+    code, _, said = call(*evenings.command)
     other.close()
     assert code == 2
     assert "is locked by another process" in said
+
+
+def test_a_ledger_of_a_newer_version_ends_the_command_with_two_and_stays_as_it_is(evenings, call):
+    evenings.evening(200)
+    with sqlite3.connect(evenings.ledger) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    before = evenings.ledger.read_bytes()
+    code, _, said = call(*evenings.command)
+    assert code == 2
+    assert "was written by a newer version of forecast (tables of version 99" in said
+    assert said.count("\n") == 1
+    assert evenings.ledger.read_bytes() == before
+
+
+def test_a_clock_that_went_backwards_ends_the_command_with_two(evenings, call):
+    evenings.feed(200)
+    tomorrow = pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=2)
+    job.daily(evenings.settings(), Terminal(), tomorrow)
+    before = evenings.ledger.read_bytes()
+    code, _, said = call(*evenings.command)
+    assert code == 2
+    assert f"was last written on {tomorrow:%Y-%m-%d %H:%M} UTC: set the clock" in said
+    assert said.count("\n") == 1
+    assert evenings.ledger.read_bytes() == before
+
+
+def test_a_history_that_has_shrunk_ends_the_command_with_one_and_can_be_accepted(evenings, call):
+    evenings.evening(210)
+    evenings.feed(205)
+    code, said, _ = call(*evenings.command, "--quiet")
+    assert code == 1
+    assert said.count("it is not forecast until they are back; --allow-shorter accepts it") == 3
+    said = call(*evenings.command, "--quiet", "--allow-shorter")[1]
+    assert "--allow-shorter" not in said
 
 
 def test_a_source_goes_with_the_pretrained_network(call):

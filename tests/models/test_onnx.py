@@ -1,5 +1,6 @@
 """Exported networks by ONNX Runtime beside the networks they were made of."""
 
+import resource
 import sys
 
 import numpy as np
@@ -127,6 +128,33 @@ def test_an_operation_that_onnx_does_not_have_is_refused(panel, tmp_path):
     onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), tmp_path / "odd.onnx")
     with pytest.raises(InputError, match=r"odd.onnx does not load \(.*Launch"):
         open_exported(tmp_path / "odd.onnx", panel)
+
+
+@pytest.mark.parametrize("times", ["big", "volatility"])
+def test_a_graph_that_wants_all_memory_is_refused_before_it_has_it(panel, cutoffs, tmp_path, times):
+    x = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", 16, 13])
+    v = helper.make_tensor_value_info("volatility", TensorProto.FLOAT, ["N"])
+    y = helper.make_tensor_value_info("parameters", TensorProto.FLOAT, ["N", 2, 12, 5, 4])
+    one = helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0])
+    constants = [
+        helper.make_tensor("big", TensorProto.INT64, [1], [10**9]),  # 4 GB
+        helper.make_tensor("out", TensorProto.INT64, [5], [1, 2, 12, 5, 4]),
+    ]
+    nodes = [
+        helper.make_node("Shape", [times], ["s"]),  # of what is fed, or of a constant
+        helper.make_node("Mul", ["s", "big"], ["many"]),
+        helper.make_node("ConstantOfShape", ["many"], ["all"], value=one),
+        helper.make_node("ReduceSum", ["all"], ["sum"], keepdims=0),
+        helper.make_node("Expand", ["sum", "out"], ["parameters"]),
+    ]
+    graph = helper.make_graph(nodes, "graph", [x, v], [y], initializer=constants)
+    imports = [helper.make_opsetid("", 15)]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), tmp_path / "hog.onnx")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = open_exported(tmp_path / "hog.onnx", panel)
+    with pytest.raises(InputError, match=r"hog.onnx does not run \(.*memory.*do not trust it"):
+        model.forecast(panel, cutoffs, HORIZONS)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10**6  # kB
 
 
 def test_the_file_of_another_network_is_told_with_what_was_expected(exported, panel):
