@@ -12,6 +12,7 @@ from forecast.settings import Settings
 from forecast.shipped import pretrained_folder
 from forecast.training import Ensemble, NeuralForecaster
 from forecast.training.devices import leave_out_broken_gpu
+from forecast.training.loaded import LoadedNetworks
 from forecast.training.pretrained import CELL, load_member
 
 
@@ -33,6 +34,18 @@ def load_networks(run: Path, settings: Settings) -> dict[str, Ensemble]:
             members.append(NeuralForecaster(settings, cell, seed, until).load(path, market))
         networks[cell] = Ensemble(members)
     return networks
+
+
+def load_to_forecast(run: Path | None, settings: Settings) -> LoadedNetworks:
+    """Networks of the run's first cell (None: the pretrained ones), for who only forecasts.
+
+    Raises what the other two raise.
+    """
+    ensemble = (
+        load_pretrained()[1] if run is None else load_networks(run, settings)[settings.cell[0]]
+    )
+    members = [member for member in ensemble.members if isinstance(member, NeuralForecaster)]
+    return LoadedNetworks([m.network_ for m in members], settings, members[0].market_)
 
 
 def load_pretrained() -> tuple[Settings, Ensemble]:

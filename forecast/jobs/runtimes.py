@@ -37,8 +37,8 @@ def open_networks(run: Path | None, settings: Settings, runtime: Runtime) -> "Fi
         if runtime == "onnx":
             raise InputError(_nothing(run))
     with startup_notes_hidden():
-        from forecast.jobs.loading import load_networks, load_pretrained
-    return load_pretrained()[1] if run is None else load_networks(run, chosen)[cell]
+        from forecast.jobs.loading import load_to_forecast
+    return load_to_forecast(run, chosen)
 
 
 def runtime_of(model: "Fitted") -> str:

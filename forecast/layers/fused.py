@@ -1,4 +1,8 @@
-"""Running the fused LSTM: compiled by XLA, one piece of the batch per core, gradients attached."""
+"""Running the fused LSTM: compiled by XLA, one piece of the batch per core, gradients attached.
+
+Outside a graph, where nothing is asked for but the outputs, TensorFlow's own kernel runs the steps:
+compiling takes longer than a forecast.
+"""
 
 import functools
 import itertools
@@ -36,6 +40,8 @@ def lstm(
     plan = plan._replace(
         masked=live is not None, observe=monitor is not None, raw=bool(monitor and monitor.tensors)
     )
+    whole = live is None and 0 not in x.shape and x.dtype == tf.float32  # what the kernel takes
+    once = whole and tf.executing_eagerly() and not (plan.keep or plan.observe)
     live = tf.ones(tf.shape(x)[:2], tf.bool) if live is None else live
     outputs = ["h_last", "c_last"] + ["h"] * plan.sequence + ["c"] * plan.cells
 
@@ -45,7 +51,10 @@ def lstm(
         x, *rest = (tf.stop_gradient(tensor) for tensor in inputs)
         shared = Weights(*rest[:3])
         pieces = _cut({"x": x, "live": live, "start": States(*rest[3:])}, _pieces(x))
-        made = _forward(plan, pieces, shared, monitor)
+        if once:
+            made = [_at_once(x, shared, States(*rest[3:]))]
+        else:
+            made = _forward(plan, pieces, shared, monitor)
 
         @_once_differentiable
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
@@ -83,6 +92,27 @@ def _once_differentiable(gradient: Any) -> Any:
         return gradient(*upstream), second
 
     return wrapped
+
+
+def _at_once(x: tf.Tensor, weights: Weights, start: States) -> dict[str, tf.Tensor]:
+    """What the scan makes, by a kernel that need not be compiled.
+
+    Its registered gradient is wrong by far, so none is ever taken through it.
+    """
+    none = tf.zeros_like(start.c[0])
+    made = tf.raw_ops.BlockLSTMV2(
+        seq_len_max=x.shape[1],
+        x=tf.transpose(x, [1, 0, 2]),  # (T, N, F)
+        cs_prev=start.c,
+        h_prev=start.h,
+        w=tf.concat([weights.kernel, weights.recurrent], 0),  # (F + U, 4U), gates i, f, c, o
+        b=weights.bias,
+        wci=none,
+        wcf=none,
+        wco=none,
+    )
+    h, c = (tf.transpose(rows, [1, 0, 2]) for rows in (made.h, made.cs))  # (N, T, U)
+    return {"h": h, "c": c, "h_last": h[:, -1], "c_last": c[:, -1]}
 
 
 def _forward(

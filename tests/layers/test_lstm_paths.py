@@ -97,6 +97,29 @@ def test_a_length_unknown_to_the_graph_takes_the_loop_of_keras_unless_watched(
     assert (len(fused_runs), len(keras_runs)) == (2, 1)
 
 
+@pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"use_bias": False}], ids=str)
+def test_outside_a_graph_nothing_is_compiled_and_a_graph_gives_the_same(options, monkeypatch):
+    layer = LSTM(UNITS, return_sequences=True, return_state=True, **options)
+    rng = np.random.default_rng(1)
+    start = [rng.normal(size=(ROWS, UNITS)).astype("float32") for _ in range(2)]
+    layer.build(X.shape)
+    layer.set_weights([rng.normal(size=w.shape) for w in layer.weights])
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs, *states, gates = layer(x, initial_state=start, return_gates=True)
+            loss = tf.reduce_sum(outputs**2)
+        return [outputs, *states, *gates.values(), *tape.gradient(loss, [x, *layer.weights])]
+
+    expected = tf.function(run)(tf.constant(X))
+    found = run(tf.constant(X))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-4)
+    monkeypatch.setattr("forecast.layers.fused._program", None)
+    np.testing.assert_allclose(layer(X, initial_state=start)[0], expected[0], atol=1e-5)
+
+
 def test_with_a_gpu_the_choice_is_left_to_keras_which_goes_to_cudnn(
     make_pair, cudnn_runs, fused_runs, assert_close, tolerance
 ):
