@@ -46,7 +46,7 @@ def load_network(path: Path) -> keras.Model:
         _check(path)
         network: keras.Model = keras.saving.load_model(path, safe_mode=True, compile=False)
         # its loss is looked at again; its optimizer, two thirds of the file, has done its work
-        network.compile(optimizer=None, loss=QuantileCRPS(), jit_compile=False)
+        network.compile("sgd", QuantileCRPS(), jit_compile=False)
     except InputError:
         raise
     except RecursionError:
