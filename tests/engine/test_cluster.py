@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from forecast.drafts import CHECKPOINT
-from forecast.engine import Processes, cluster, opened
+from forecast.engine import Processes, cluster, opened, watching
 from forecast.errors import DivergedError, InputError
 from forecast.jobs.following import PROGRESS
 from forecast.jobs.networks import train_networks
@@ -203,15 +203,15 @@ def test_a_cluster_whose_machines_are_lost_and_one_whose_head_is_lost_are_told(
                 each.process.kill()
 
     made, workers = machines
-    monkeypatch.setattr(cluster, "WATCH_SECONDS", 0.2)
-    monkeypatch.setattr(cluster, "LOST_SECONDS", 1)
-    monkeypatch.setattr(cluster, "GONE_SECONDS", 1)
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 0.2)
+    monkeypatch.setattr(watching, "LOST_SECONDS", 1)
+    monkeypatch.setattr(watching, "GONE_SECONDS", 1)
     raylets = [node.all_processes["raylet"][0] for node in workers]
     threading.Timer(1, killed, raylets).start()
     with pytest.raises(InputError, match=r"has no core to work on for 1 s: start workers with ray"):
         list(engine.run(work, [0]))
     threading.Timer(1, killed, made.head_node.all_processes["gcs_server"]).start()
-    monkeypatch.setattr(cluster, "LOST_SECONDS", 60)
+    monkeypatch.setattr(watching, "LOST_SECONDS", 60)
     with pytest.raises(InputError, match=rf"the cluster at {made.address} is gone: start it again"):
         list(engine.run(work, [0]))
 
@@ -229,7 +229,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     ("listening", "why"), [(True, "no answer within 3 s"), (False, "Connection refused")]
 )
 def test_a_cluster_that_is_not_there_is_told_within_its_time(listening, why, monkeypatch, capfd):
-    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 3)
+    monkeypatch.setattr(watching, "PATIENCE_SECONDS", 3)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{other.getsockname()[1]}"

@@ -1,0 +1,157 @@
+"""What it costs to train networks on an engine, and how that grows: measured, fitted, extrapolated.
+
+    python scripts/bench_engine.py                            one and two processes: some minutes
+    python scripts/bench_engine.py --page docs/clusters.md    also write the marked part of the page
+
+Trains two and four small networks on made-up GARCH prices of 20 and 100 tickers, with one and two
+processes, in processes of this machine and on a Ray of its own; all in one run. Times are those of
+`train_networks`, what a user of `forecast train --processes` waits for: sending, training, taking
+over. A worker is started, TensorFlow loaded, before the clock starts; what that takes is told
+apart. Peak memory is the most any worker has held.
+
+A model (fixed + per network / processes + what the asking process does alone, each with a part per
+ticker) is fitted to these times by least squares. What it says of thousands of tickers and a
+hundred machines is an extrapolation, and called so.
+"""
+
+import argparse
+import json
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from forecast.drafts import CHECKPOINT
+from forecast.engine import Engine
+from forecast.jobs.growth import Job, extrapolated, fit, publish, told
+from forecast.jobs.networks import train_networks
+from forecast.jobs.prepare import Prepared
+from forecast.jobs.terminal import Terminal
+from forecast.jobs.workers import workers
+from forecast.prices import clean, garch_prices
+from forecast.settings import EngineSettings, Settings
+from forecast.windows import make_splits
+
+ENGINES, PROCESSES, NETWORKS = ("local", "ray"), (1, 2), (2, 4)
+SETTINGS = Settings(
+    units=8, epochs=3, steps_per_epoch=20, lookback=80, cell=("lstm",), telemetry="off"
+)
+
+
+def main() -> None:
+    """Measure, fit, print and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tickers", type=int, nargs="+", default=[20, 100], help="two or more")
+    parser.add_argument("--sessions", type=int, default=2500)
+    parser.add_argument("--json", type=Path, help="write all figures")
+    parser.add_argument("--page", type=Path, help="page whose marked part is written")
+    arguments = parser.parse_args()
+    began = time.perf_counter()
+    panels = {count: made_up(count, arguments.sessions) for count in sorted(arguments.tickers)}
+    result = measured(panels) | {
+        "sessions": arguments.sessions,
+        "cores": len(os.sched_getaffinity(0)),
+        "network_units": SETTINGS.units,
+        "epochs": SETTINGS.epochs,
+        "steps": SETTINGS.steps_per_epoch,
+    }
+    result["seconds"] = time.perf_counter() - began
+    show(*told(result))
+    for name, growth in result["growth"].items():
+        parts = "  ".join(f"{part} {value:.4f}" for part, value in growth._asdict().items())
+        print(f"{name}: {parts} (s); worst error {100 * result['worst_error'][name]:.0f} %")
+    print(f"extrapolated to {result['cores']} cores per machine, not measured:")
+    show(*extrapolated(result))
+    print(f"measured in {result['seconds']:.0f} s")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    if arguments.page:
+        publish(result, arguments.page)
+        print(f"written: {arguments.page}")
+
+
+def made_up(tickers: int, sessions: int) -> Prepared:
+    """A panel of made-up prices and its splits."""
+    rows = garch_prices(tickers, sessions, 0)
+    panel, _ = clean(rows, source="garch", sha256="", calendar="XNYS")
+    return Prepared(panel, make_splits(panel, SETTINGS), [])
+
+
+def measured(panels: dict[int, Prepared]) -> dict[str, Any]:
+    """Times of all jobs on both engines, and the models fitted to them."""
+    rows: list[dict[str, Any]] = []
+    starts: dict[str, float] = {}
+    growth, errors = {}, {}
+    peaks: dict[int, float] = {}
+    for name in ENGINES:
+        for processes in PROCESSES:
+            began = time.perf_counter()
+            with workers(EngineSettings.model_validate(asked(name, processes))) as engine:
+                list(engine.run(wait, range(2 * max(PROCESSES))))
+                starts.setdefault(name, time.perf_counter() - began)
+                for tickers, prepared in panels.items():
+                    for networks in NETWORKS:
+                        seconds = timed(engine, prepared, networks)
+                        job = {"processes": processes, "networks": networks, "tickers": tickers}
+                        rows.append({"engine": name, **job, "seconds": seconds})
+                        print(f"  {name} {job}: {seconds:.1f} s", flush=True)
+                    found = [peak for _, peak in engine.run(peak_mb, range(processes))]
+                    peaks[tickers] = max(found)
+        mine = [row for row in rows if row["engine"] == name]
+        jobs = [Job(row["processes"], row["networks"], row["tickers"]) for row in mine]
+        growth[name], errors[name] = fit(jobs, [row["seconds"] for row in mine])
+    (few, less), (many, more) = min(peaks.items()), max(peaks.items())
+    slope = max(more - less, 0) / (many - few)
+    panel = panels[many].panel
+    size = float(panel.frame.memory_usage(index=True).sum())
+    return {
+        "measured": rows,
+        "start_seconds": starts,
+        "growth": growth,
+        "worst_error": errors,
+        "worker_mb": {"fixed": less - slope * few, "per_ticker": slope},
+        "panel_mb_per_ticker": size / many / 1e6,
+    }
+
+
+def asked(name: str, processes: int) -> dict[str, Any]:
+    """How an engine of this machine is asked for."""
+    return {"engine": name, "processes": processes}
+
+
+def timed(engine: Engine, prepared: Prepared, networks: int) -> float:
+    """Seconds in which so many networks are trained and taken over."""
+    settings = SETTINGS.model_copy(update={"seeds": networks})
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder)
+        (draft / CHECKPOINT).mkdir()
+        began = time.perf_counter()
+        train_networks(settings, prepared, Terminal(quiet=True), draft, engine)
+        return time.perf_counter() - began
+
+
+def wait(shared: None, unit: int) -> None:
+    """Let every worker have its turn."""
+    time.sleep(0.2)
+
+
+def peak_mb(shared: None, unit: int) -> float:
+    """Most memory this worker has held."""
+    time.sleep(0.2)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def show(titles: list[str], rows: list[tuple[str, ...]]) -> None:
+    """Print a table."""
+    for row in [tuple(titles), *rows]:
+        print("  ".join(f"{cell:>14}" for cell in row))
+
+
+if __name__ == "__main__":
+    main()
