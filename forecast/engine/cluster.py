@@ -23,7 +23,7 @@ from joblib.parallel import ParallelBackendBase
 
 from forecast.engine.engines import FEWEST_JOBS, TRIES, given_up
 from forecast.engine.watching import Watch, check_cluster, cores, no_worker
-from forecast.engine.worker import call, code
+from forecast.engine.worker import code
 from forecast.errors import InputError
 
 U = TypeVar("U")
@@ -117,7 +117,7 @@ class Tasks(ParallelBackendBase):
         """Give a call to the cluster."""
         ((work, (number, unit), _),) = func.items
         task = self._task.remote(
-            self._expected, self._shared, packed((call, (self._begin, work, number, unit)))
+            self._expected, self._shared, packed((self._begin, packed((work, number, unit))))
         )
         self._new.put((task, number, callback))
         return task
@@ -215,9 +215,11 @@ def _launcher() -> Callable[..., tuple[Any, ...]]:
         there = {name: found(name) for name in expected}
         if there != expected:
             return "other", socket.gethostname(), expected, there
-        run, (begin, work, number, unit) = unpacked(task)
+        begin, rest = unpacked(task)
+        begin()  # before anything is read that imports what it is made of
+        work, number, unit = unpacked(rest)
         try:
-            return "done", run(begin, work, unpacked(shared), number, unit)
+            return "done", (number, work(unpacked(shared), unit))
         except Exception as error:
             return "raised", error
 

@@ -100,9 +100,10 @@ class Processes:
         def calls() -> Iterator[Any]:
             for number, unit in units.items():
                 started.append(number)
-                yield delayed(call)(self.begin, work, shared, number, unit)
+                yield delayed(call)(work, shared, number, unit)
 
-        with parallel_config("loky", inner_max_num_threads=1):
+        # begun before anything of a call is read: that imports what it is made of
+        with parallel_config("loky", inner_max_num_threads=1, initializer=self.begin):
             parallel = Parallel(
                 n_jobs=max(self.processes, FEWEST_JOBS),
                 pre_dispatch=self.processes,
@@ -128,7 +129,7 @@ def opened(
     """Yield the engine that was asked for; its processes end with the block.
 
     Without a word of it units run in this process, or, with `apart`, in one process per core.
-    `begin` is called before every unit in a process made for it; what it does once is its affair.
+    `begin` is called in a process made for units before the first of them; it may be called again.
     Raises InputError for a cluster that cannot be used.
     """
     if how.engine == "ray":

@@ -18,15 +18,8 @@ LOOK_SECONDS = 1.0
 _held: list[socket.socket] = []
 
 
-def call(
-    begin: Callable[[], None],
-    work: Callable[[Any, Any], Any],
-    shared: Any,
-    number: int,
-    unit: Any,
-) -> tuple[int, Any]:
-    """Work on a unit in a process that has begun; return its number and its result."""
-    begin()
+def call(work: Callable[[Any, Any], Any], shared: Any, number: int, unit: Any) -> tuple[int, Any]:
+    """Work on a unit; return its number and its result."""
     return number, work(shared, unit)
 
 

@@ -108,10 +108,11 @@ class Pruning:
     """
 
     def __init__(self, finished: tuple[Curve, ...]) -> None:
-        from optuna import create_study
+        from optuna import create_study, logging
         from optuna.pruners import MedianPruner
         from optuna.trial import create_trial
 
+        logging.set_verbosity(logging.ERROR)
         study = create_study(pruner=MedianPruner(FULL_TRIALS, FULL_EPOCHS))
         study.add_trials([create_trial(value=0, intermediate_values=dict(c)) for c in finished])
         self._trial = study.ask()
