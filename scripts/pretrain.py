@@ -4,7 +4,7 @@
     python scripts/pretrain.py --score    score what was trained, write its card; three minutes
     python scripts/pretrain.py --onnx     write its ONNX file again, which training writes too
 
-Needs the 20-stock set (pip install "forecast[bench,onnx]"). Trains to 2012, stops by 2013 to 2015
+Needs the 20-stock set (pip install -e ".[bench,onnx]"). Trains to 2012, stops by 2013 to 2015
 and scores from 2016 on, which is to be done once, when nothing is left to decide. Until then a
 rehearsal on earlier dates, for which others of the same recipe are trained, goes into the card:
 

@@ -16,7 +16,7 @@ from forecast.jobs.reporting import add_report
 from forecast.jobs.scoring import score_into
 from forecast.jobs.series import unit_of
 from forecast.jobs.starting import PANEL, Start, save_start
-from forecast.jobs.terminal import Terminal
+from forecast.jobs.terminal import Terminal, startup_notes_hidden
 from forecast.jobs.versions import machine, versions
 from forecast.jobs.walking import once
 from forecast.jobs.workers import workers
@@ -38,7 +38,9 @@ def train(start: Start, terminal: Terminal, how: EngineSettings = HERE) -> Path:
     """
     settings, prepared = start.settings, start.prepared
     fix_order()
-    if note := leave_out_broken_gpu():
+    with startup_notes_hidden():
+        note = leave_out_broken_gpu()
+    if note:
         terminal.line(f"  {note}")
     with new_run(settings.runs_dir, start.name, resume=bool(start.resumed)) as folder:
         save_start(folder / CHECKPOINT, start)
