@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from forecast.escaping import markdown
+from forecast.report.words import p_value
 
 TEXT = """# The pretrained network
 
@@ -133,13 +134,9 @@ def _table(scores: dict[str, Any], rivals: dict[str, dict[str, str]]) -> Iterato
         for name, by_h in rivals.items():
             rival = by_h.get(str(row["h"]), name)
             against = skill[row["model"], rival, row["h"]]
-            told = f"{100 * against['crps_skill']:+.2f} % (p {_p(against['p_value'])})"
+            told = f"{100 * against['crps_skill']:+.2f} % (p {p_value(against['p_value'])})"
             cells.append(f"{told} {rival}" if by_h else told)
         yield "| " + " | ".join(cells) + " |"
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _failures(scores: dict[str, Any]) -> Iterator[str]:
@@ -157,5 +154,5 @@ def _failures(scores: dict[str, Any]) -> Iterator[str]:
             word = "from" if r["verdict"].startswith("not") else "than"
             yield (
                 f"- {r['model'].capitalize()}, {r['h']} ahead: {r['verdict']} {word} "
-                f"{r['baseline']} ({100 * r['crps_skill']:+.2f} %, p {_p(r['p_value'])})."
+                f"{r['baseline']} ({100 * r['crps_skill']:+.2f} %, p {p_value(r['p_value'])})."
             )

@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from forecast.evaluation.audit import audit, future_of_inputs, noise_after, random_walk, shuffled
+from forecast.evaluation.audit import (
+    audit,
+    future_of_inputs,
+    no_skill,
+    noise_after,
+    random_walk,
+    shuffled,
+)
 from forecast.models.base import LEVELS
 from forecast.models.baselines import BASELINES
 from forecast.models.baselines.drift import Drift
@@ -140,3 +147,13 @@ def test_a_series_that_is_no_price_can_be_audited(panel, until):
     weather = type(panel)(frame, "synthetic", "", "XNYS", scale="linear")
     findings = audit(lambda p, u: EwmaT().fit(p, u), weather, until, HORIZONS)
     assert all(passed(findings).values())
+
+
+@pytest.mark.parametrize(("p_value", "clean"), [(0.004, True), (0.003, False)])
+def test_luck_at_one_of_three_horizons_is_no_leak(panel, until, monkeypatch, p_value, clean):
+    found = pd.DataFrame(
+        {"h": [1, 5, 20], "crps_skill": [0.01, -0.01, 0.01], "p_value": [p_value, 1e-9, 0.5]}
+    )
+    monkeypatch.setattr("forecast.evaluation.audit.skill_table", lambda *args: found)
+    finding = no_skill("random walk", lambda p, u: EwmaT().fit(p, u), panel, until, HORIZONS)
+    assert finding.passed == clean

@@ -1,4 +1,7 @@
-"""Evenings of `forecast daily`, with a fast forecaster in the place of the network."""
+"""Commands with few baselines; evenings of `forecast daily` with a fast forecaster."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pandas as pd
 import pytest
@@ -109,3 +112,21 @@ def call(capsys):
         return stopped.value.code, said.out, said.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def few_baselines() -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which only the baselines that cost nothing are walked."""
+    from forecast.jobs import refitting, scoring, walking
+    from forecast.models.baselines import BASELINES
+
+    few = {name: BASELINES[name] for name in ("ewma-t", "drift")}
+
+    @contextmanager
+    def only() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (walking, scoring, refitting):
+                patch.setattr(module, "BASELINES", few)
+            yield
+
+    return only

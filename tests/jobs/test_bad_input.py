@@ -6,27 +6,22 @@ import pytest
 
 from forecast.cli import main
 from forecast.evaluation.scorecard import Scorecard
-from forecast.jobs import refitting, scoring, walking
-from forecast.models.baselines import BASELINES
 from forecast.prices import garch_prices
 
 SMALL = ["--cell", "gru", "--units", "2", "--epochs", "1", "--steps-per-epoch", "2"]
 SMALL += ["--lookback", "24", "--batch-size", "8", "--no-report", "--name", "x"]
-FEW = {name: BASELINES[name] for name in ("ewma-t", "drift")}
 
 
 @pytest.fixture
-def run(tmp_path, capsys, monkeypatch):
+def run(tmp_path, capsys, few_baselines):
     """Write prices as CSV, run a command on them and return what it printed."""
-    for module in (walking, scoring, refitting):
-        monkeypatch.setattr(module, "BASELINES", FEW)
 
     def call(command, *arguments, rows=None):
         arguments = [*map(str, arguments), "--runs-dir", str(tmp_path / "runs")]
         if rows is not None:
             rows.to_csv(tmp_path / "prices.csv", index=False)
             arguments += ["--source", "csv", "--csv", str(tmp_path / "prices.csv"), *SMALL]
-        with pytest.raises(SystemExit) as stopped:
+        with few_baselines(), pytest.raises(SystemExit) as stopped:
             main([command, *arguments])
         said = capsys.readouterr()
         assert stopped.value.code == 0, said.err

@@ -157,9 +157,12 @@ def test_evaluating_again_gives_the_same_scores(trained, run_forecast, capsys):
     assert "not distinguishable" in said or "better" in said or "worse" in said
 
 
-def test_a_backtest_with_refits_has_a_folder_of_its_own(trained, run_forecast, capsys):
+def test_a_backtest_with_refits_has_a_folder_of_its_own(
+    trained, run_forecast, capsys, few_baselines
+):
     before = (trained / "metrics.json").read_text()
-    said = run_forecast(capsys, "backtest", trained, "--refit-every", 400, "--step", 20)
+    with few_baselines():
+        said = run_forecast(capsys, "backtest", trained, "--refit-every", 400, "--step", 20)
     folder = trained / "backtest" / "refit400-step20-embargo0-expanding"
     assert said.splitlines()[-1] == str(folder)
     assert (trained / "metrics.json").read_text() == before
@@ -228,7 +231,9 @@ def test_asking_for_one_ticker_or_for_all_gives_it_the_same_forecast(
     )
 
 
-def test_a_yaml_file_gives_the_settings_and_flags_go_over_it(run_forecast, capsys, tmp_path):
+def test_a_yaml_file_gives_the_settings_and_flags_go_over_it(
+    run_forecast, capsys, tmp_path, few_baselines
+):
     config = tmp_path / "config.yaml"
     content = {"source": "csv", "csv": [str(tmp_path / "cold.csv")], "cell": ["gru"], "units": 3}
     content |= {"epochs": 1, "steps_per_epoch": 2, "lookback": 24, "horizon": 2, "batch_size": 8}
@@ -238,10 +243,11 @@ def test_a_yaml_file_gives_the_settings_and_flags_go_over_it(run_forecast, capsy
     pd.DataFrame({"date": days.strftime("%Y-%m-%d"), "celsius": degrees}).to_csv(
         tmp_path / "cold.csv", index=False
     )
-    said = run_forecast(
-        capsys, "train", "--config", config, "--units", 2, "--runs-dir", tmp_path, "--quiet",
-        "--name", "cold",
-    )  # fmt: skip
+    with few_baselines():
+        said = run_forecast(
+            capsys, "train", "--config", config, "--units", 2, "--runs-dir", tmp_path, "--quiet",
+            "--name", "cold",
+        )  # fmt: skip
     assert runs.read_settings(tmp_path / "cold").units == 2
     assert said.splitlines()[-1] == str(tmp_path / "cold")
     assert "CRPS (value, lower is better)" in said

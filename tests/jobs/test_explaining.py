@@ -18,10 +18,11 @@ def run(*arguments):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, few_baselines):
     folder = tmp_path_factory.mktemp("runs")
     small = ["--runs-dir", folder, "--name", "small", "--no-report", "--telemetry", "off"]
-    assert run("train", *SLICE, *SMALL, *small, "--forget-bias", "3") == 0
+    with few_baselines():
+        assert run("train", *SLICE, *SMALL, *small, "--forget-bias", "3") == 0
     return folder / "small"
 
 

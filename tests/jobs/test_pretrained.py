@@ -165,7 +165,7 @@ def test_fine_tuning_takes_the_shape_and_leaves_the_rest():
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory):
+def tuned(tmp_path_factory, few_baselines):
     """A fine-tuned run on made-up prices after the last training date."""
     folder = tmp_path_factory.mktemp("tuned")
     rows = garch_prices(1, 640, 1, start="2018-01-02")
@@ -173,15 +173,16 @@ def tuned(tmp_path_factory):
     rows.rename(columns={"unique_id": "ticker", "ds": "date"}).to_csv(path, index=False)
     command = ["train", "--from-pretrained", "--source", "csv", "--csv", str(path), "--quiet"]
     command += ["--epochs", "1", "--steps-per-epoch", "2"]
-    with pytest.raises(SystemExit) as stopped:
+    with few_baselines(), pytest.raises(SystemExit) as stopped:
         main([*command, "--runs-dir", str(folder), "--name", "mine"])
     assert stopped.value.code == 0
     return folder / "mine"
 
 
-def test_a_fine_tuned_run_can_be_evaluated_and_forecasts(call, tuned):
+def test_a_fine_tuned_run_can_be_evaluated_and_forecasts(call, tuned, few_baselines):
     assert runs.read_settings(tuned).from_pretrained
-    assert call("evaluate", tuned, "--quiet")[0] == 0
+    with few_baselines():
+        assert call("evaluate", tuned, "--quiet")[0] == 0
     assert call("predict", tuned, "--quiet")[0] == 0
 
 

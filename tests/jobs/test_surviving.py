@@ -14,24 +14,22 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
-from forecast.jobs import refitting, scoring, training, walking
+from forecast.jobs import training
 from forecast.jobs.sameness import compare_runs
 from forecast.locks import alone_in
-from forecast.models.baselines import BASELINES
 from forecast.training.batches import TrainingBatches
 from forecast.training.diverging import FiniteGuard
 
 TINY = ["--tickers", "AAPL", "--start", "2005-01-03", "--end", "2006-10-31", "--cell", "gru"]
 TINY += ["--units", "2", "--epochs", "2", "--steps-per-epoch", "2", "--lookback", "24"]
 TINY += ["--horizon", "5", "--batch-size", "8", "--telemetry", "off", "--no-report"]
-FEW = {name: BASELINES[name] for name in ("ewma-t", "drift")}
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch):
+def few(few_baselines):
     """Only the baselines that cost nothing."""
-    for module in (walking, scoring, refitting):
-        monkeypatch.setattr(module, "BASELINES", FEW)
+    with few_baselines():
+        yield
 
 
 @pytest.fixture
@@ -51,14 +49,11 @@ def call(capsys, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, few_baselines):
     """A run that is whole; it is copied, never touched."""
     folder = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (walking, scoring, refitting):
-            patch.setattr(module, "BASELINES", FEW)
-        with pytest.raises(SystemExit) as stopped:
-            main(["train", *TINY, "--quiet", "--name", "whole", "--runs-dir", str(folder)])
+    with few_baselines(), pytest.raises(SystemExit) as stopped:
+        main(["train", *TINY, "--quiet", "--name", "whole", "--runs-dir", str(folder)])
     assert stopped.value.code == 0
     return folder / "whole"
 

@@ -13,23 +13,20 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
-from forecast.jobs import refitting, scoring, walking
 from forecast.jobs.sameness import compare_runs
-from forecast.models.baselines import BASELINES
 from forecast.prices import garch_prices
 from forecast.prices.parquet import write_partition
 from forecast.training.diverging import FiniteGuard
 
 TINY = ["--cell", "gru", "--units", "2", "--epochs", "2", "--steps-per-epoch", "2", "--lookback"]
 TINY += ["24", "--horizon", "5", "--batch-size", "8", "--telemetry", "off", "--no-report"]
-FEW = {name: BASELINES[name] for name in ("ewma-t", "drift")}
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch):
+def few(few_baselines):
     """Only the baselines that cost nothing."""
-    for module in (walking, scoring, refitting):
-        monkeypatch.setattr(module, "BASELINES", FEW)
+    with few_baselines():
+        yield
 
 
 @pytest.fixture(scope="module")
