@@ -93,6 +93,8 @@ def test_a_cell_that_only_adds_is_told():
     finding = rules.cell_growth("memory", dataclasses.replace(HEALTHY, c_rms=np.arange(1.0, T + 1)))
     assert finding.kind == "cell norm drift"
     assert "the cell state keeps growing, to 60.0" in finding.text
+    small = dataclasses.replace(HEALTHY, c_rms=np.arange(1.0, T + 1) / 30)  # tanh is not flat there
+    assert rules.cell_growth("memory", small) is None
 
 
 def test_a_spike_is_told_with_what_is_usual_and_calm_norms_are_not():
@@ -112,6 +114,12 @@ def test_an_update_ratio_is_told_when_it_is_off_three_times_and_never_of_a_bias(
         (finding,) = rule(np.full(2, ratio), names)
         assert finding.layer == "a/kernel"
         assert size in finding.text
+
+
+def test_update_ratios_that_are_off_now_and_then_are_not_told():
+    rule = rules.UpdateRule([True])
+    ratios = [0.5, 0.5, 1e-3, 0.5, 0.5, 1e-3]
+    assert not [f for ratio in ratios for f in rule(np.array([ratio]), ["a/kernel"])]
 
 
 def test_a_threshold_that_clips_everything_is_told_with_a_better_one():
