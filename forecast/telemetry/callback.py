@@ -200,7 +200,8 @@ class GradientTelemetry(keras.callbacks.Callback):
         batch = self._catcher.take() if self.preset.noise(epoch + 1) else None
         if batch:
             self._noise.measure(batch)
-        self._tell(f"epoch {epoch + 1}: {self.describe()}")
+        known = self.describe()
+        self._tell(*[f"epoch {epoch + 1}: {known}"] if known else [])
 
     def on_train_end(self, logs: Any = None) -> None:
         """Look at the weights that were kept, and leave model and optimizer as they were."""

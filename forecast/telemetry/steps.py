@@ -21,11 +21,19 @@ class StepNorms:
         self.log, self.every, self._tap = log, every, GradientTap()
 
     def open(self, model: keras.Model) -> None:
-        """Put the tap on the optimizer, before Keras traces its training step."""
+        """Put the tap on the optimizer, before Keras traces its training step.
+
+        Raises ValueError for a model on several replicas, as of `tf.distribute.MirroredStrategy`.
+        """
+        self._of_epoch: list[np.ndarray] = []  # global norm and whether clipped, (2, n)
+        if (replicas := model.distribute_strategy.num_replicas_in_sync) > 1:
+            raise ValueError(
+                f"the model learns on {replicas} replicas, and each knows the gradient of its own "
+                "part of the batch alone; train on one device to watch it"
+            )
         weights = model.trainable_variables
         self._spike = rules.SpikeRule()
         self._update = rules.UpdateRule(["bias" not in weight.name for weight in weights])
-        self._of_epoch: list[np.ndarray] = []  # global norm and whether clipped, (2, n)
         self._steps_per_call = model.steps_per_execution
         # Twice what is read at a time: a read may come a call late.
         self._tap.ring = 2 * max(self.every, self._steps_per_call)

@@ -67,7 +67,7 @@ def test_the_command_ends_with_one_line_where_tensorflow_is_missing(monkeypatch,
 
 BROKEN = """
 import sys
-sys.argv = ["forecast", "predict", "--pretrained", "--source", "bundled"]
+sys.argv = "forecast predict --pretrained --source bundled --runtime tensorflow".split()
 from forecast.cli import main
 main()
 """

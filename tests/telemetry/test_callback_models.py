@@ -1,6 +1,7 @@
 """Which layers of which models are looked into, and what is said of the others."""
 
 import warnings
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -126,3 +127,19 @@ def test_one_telemetry_can_watch_one_model_after_another(silent, values):
         expected = StateProbe(model, model.get_layer("memory")).norms(x, y)
         np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert telemetry.left_out == {}
+
+
+def test_on_several_replicas_gradient_norms_are_left_out_with_the_reason(
+    sequential, fit, monkeypatch
+):
+    said = []
+    model = sequential(keras.layers.Dense(3), keras.layers.Flatten())
+    telemetry = GradientTelemetry(every=1, say=said.append)
+    with monkeypatch.context() as patch:
+        two = SimpleNamespace(num_replicas_in_sync=2)
+        patch.setattr(type(model), "distribute_strategy", two)
+        telemetry.set_model(model)
+    assert "the model learns on 2 replicas" in telemetry.left_out["gradient norms"]
+    fit(model, telemetry)
+    assert telemetry.frame.empty
+    assert not any(line.startswith("epoch") for line in said)
