@@ -30,7 +30,7 @@ class Job(NamedTuple):
 class Growth(NamedTuple):
     """Seconds of a job: fixed + (network + per ticker) × networks / processes + one's own share.
 
-    A unit's own share (`here`, and `here_per_ticker`) is what the process that asked does for it:
+    One's own share (`here`, and `here_per_ticker`) is what the process that asked does for a unit:
     it sends it, and takes over what came of it. No further process makes that less: Amdahl's law.
     """
 
@@ -50,14 +50,26 @@ class Growth(NamedTuple):
         return 1 + self.network / self.here if self.here else float("inf")
 
 
-def fit(jobs: Sequence[Job], seconds: Sequence[float]) -> tuple[Growth, float]:
-    """Fit the model by least squares, no part below 0; also the largest relative error."""
-    columns = np.array([_columns(job) for job in jobs])
-    measured = np.asarray(seconds, float)
-    weights = 1 / measured  # relative errors count
-    found, _ = nnls(columns * weights[:, None], np.ones(len(measured)))
-    growth = Growth(*map(float, found))
-    return growth, float(np.abs(columns @ found / measured - 1).max())
+def fit(
+    jobs: Sequence[Job], seconds: Sequence[float], own: Sequence[float]
+) -> tuple[Growth, float]:
+    """Fit the model by least squares, no part below 0; also the largest relative error.
+
+    `seconds` are wall times of the jobs, `own` the processor seconds in them of the process that
+    asked: what it does alone is measured, not guessed from a few wall times.
+    """
+    columns, measured = np.array([_columns(job) for job in jobs]), np.asarray(seconds, float)
+    here = _least_squares(columns[:, 3:], np.asarray(own, float))
+    shared = _least_squares(columns[:, :3], measured - columns[:, 3:] @ here)
+    growth = Growth(*map(float, (*shared, *here)))
+    return growth, float(np.abs(columns @ np.array(growth) / measured - 1).max())
+
+
+def _least_squares(columns: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Factors of the columns, none below 0; relative errors count."""
+    weights = 1 / np.maximum(measured, 1e-3)
+    found, _ = nnls(columns * weights[:, None], measured * weights)
+    return np.asarray(found)
 
 
 def _columns(job: Job) -> np.ndarray:
@@ -119,9 +131,10 @@ def render(result: dict[str, Any]) -> str:
         f"- Through Ray a job takes {growth.fixed:.1f} s, {growth.network:.2f} s + "
         f"{1e3 * growth.network_per_ticker:.1f} ms per ticker for a network, shared by the "
         f"processes, and {growth.here:.2f} s + {1e3 * growth.here_per_ticker:.1f} ms per ticker "
-        "that the process which asked spends on each, alone. In processes here: "
-        f"{local[0]:.1f} s, {local[1]:.2f} s + {1e3 * local[2]:.1f} ms, {local[3]:.2f} s + "
-        f"{1e3 * local[4]:.1f} ms. Least squares on the rows above; the worst of them is off by "
+        "that the process which asked spends on each, alone (its processor time). In processes "
+        f"here: {local[0]:.1f} s, {local[1]:.2f} s + {1e3 * local[2]:.1f} ms, {local[3]:.2f} s + "
+        f"{1e3 * local[4]:.1f} ms. Least squares on the rows above, each the shorter of "
+        f"{result['rounds']} times; the worst of them is off by "
         f"{100 * max(result['worst_error'].values()):.0f} %.\n"
         f"- A worker held {memory['fixed']:.0f} MB + {memory['per_ticker']:.2f} MB per ticker; the "
         f"panel is {result['panel_mb_per_ticker']:.2f} MB per ticker, once per machine.\n\n"

@@ -9,6 +9,11 @@ TRUE = Growth(4.0, 6.0, 0.02, 0.5, 0.001)
 JOBS = [Job(p, n, k) for p in (1, 2) for n in (2, 4) for k in (20, 100)]
 
 
+def own(job):
+    """Seconds of the process that asks."""
+    return job.networks * (TRUE.here + TRUE.here_per_ticker * job.tickers)
+
+
 @pytest.fixture
 def result():
     rows = [
@@ -24,12 +29,13 @@ def result():
         "worker_mb": {"fixed": 500.0, "per_ticker": 1.5},
         "panel_mb_per_ticker": 0.1,
         **{"sessions": 2500, "cores": 2, "network_units": 8, "epochs": 3, "steps": 20},
+        "rounds": 2,
         "seconds": 200.0,
     }
 
 
 def test_the_parts_of_the_time_are_found_again():
-    growth, error = fit(JOBS, [TRUE.seconds(job) for job in JOBS])
+    growth, error = fit(JOBS, [TRUE.seconds(job) for job in JOBS], [own(job) for job in JOBS])
     np.testing.assert_allclose(growth, TRUE, rtol=1e-6)
     assert error < 1e-8
 
@@ -37,7 +43,7 @@ def test_the_parts_of_the_time_are_found_again():
 def test_a_model_that_cannot_be_true_of_the_times_is_told_by_its_error():
     times = [TRUE.seconds(job) for job in JOBS]
     times[3] *= 2
-    assert fit(JOBS, times)[1] > 0.2
+    assert fit(JOBS, times, [own(job) for job in JOBS])[1] > 0.2
 
 
 def test_no_number_of_processes_helps_beyond_what_one_process_does_alone():
