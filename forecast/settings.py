@@ -1,4 +1,4 @@
-"""Every choice a user can make, declared once: flags, YAML and the run folder derive from it."""
+"""The settings of a run, declared once: flags, YAML and the run folder derive from them."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -11,12 +11,9 @@ from forecast.names import check_run_name
 
 Cell = Literal["lstm", "keras-lstm", "gru", "simple-rnn"]
 Telemetry = Literal["economy", "standard", "full", "off"]
-Runtime = Literal["auto", "tensorflow", "onnx"]
 Source = Literal["bundled", "csv", "yahoo", "sp500", "parquet"]
 Calendar = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_]+$", max_length=12)]
 
-#: Name of the ledger in a folder of runs.
-LEDGER = "ledger.sqlite"
 #: Horizons that are scored, in sessions: a day, a week, a month of trading.
 SCORED_HORIZONS = (1, 5, 20)
 #: Horizons the network learns; those between are interpolated (see layers.quantile_function).
@@ -32,7 +29,9 @@ class Search(NamedTuple):
     choices: tuple[int | float | str, ...] = ()
 
 
-class _Settings(BaseModel):
+class Choices(BaseModel):
+    """Choices of a user: frozen, checked, none unknown."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     @field_validator("*", mode="before")
@@ -51,7 +50,7 @@ class _Settings(BaseModel):
                 yield name, getattr(self, name)
 
 
-class PriceSettings(_Settings):
+class PriceSettings(Choices):
     """Which prices, from where."""
 
     source: Source = Field("bundled", description="where the prices come from")
@@ -86,82 +85,7 @@ class PriceSettings(_Settings):
         return self
 
 
-#: Baselines by name, in the order of `forecast.models.baselines`.
-Baseline = Literal[
-    "history-250", "history-1000", "drift", "ewma-t", "garch-t", "gjr", "har", "gbm-quantiles"
-]
-
-
-class PretrainedPrices(PriceSettings):
-    """Which prices the pretrained network forecasts."""
-
-    source: Source = Field("yahoo", description="where the prices come from, with --pretrained")
-    tickers: tuple[str, ...] = Field(
-        (), description="tickers to forecast (default: those trained on; with --pretrained all)"
-    )
-
-
-class ForecastSettings(PretrainedPrices):
-    """What forecasts: the networks of a run from its own source, or the pretrained one from any."""
-
-    pretrained: bool = Field(
-        False, description="forecast with the network that comes with the project instead of a run"
-    )
-    runtime: Runtime = Field(
-        "auto",
-        description="what runs the networks; auto: ONNX Runtime where it is installed and forecast "
-        "export has been run, some seconds faster, else TensorFlow",
-    )
-    runs_dir: Path = Field(Path("runs"), description="folder of the run folders")
-
-    @model_validator(mode="after")
-    def _check_source(self) -> Self:
-        given = sorted(self.model_fields_set & set(PriceSettings.model_fields) - {"tickers"})
-        if given and not self.pretrained:
-            raise ValueError(
-                f"--{given[0].replace('_', '-')} goes with --pretrained: a run forecasts from the "
-                "prices it was trained on"
-            )
-        return self
-
-
-class PredictSettings(ForecastSettings):
-    """What is forecast now, and what is written of it."""
-
-    out: Path | None = Field(None, description="folder for the files (default: in the run folder)")
-    fans: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
-        4,
-        description="tickers that get a fan chart, a quarter of a second each; all, or 0 for none",
-    )
-
-
-class DailySettings(ForecastSettings):
-    """What is forecast every evening, by what, and where it is kept."""
-
-    run: Path | None = Field(
-        None, description="run whose networks forecast, from its source (default: the newest run)"
-    )
-    baselines: tuple[Baseline, ...] = Field(
-        ("ewma-t", "history-1000"),
-        min_length=1,
-        description="baselines recorded beside every forecast",
-    )
-    ledger: Path | None = Field(
-        None, description="file of the forecasts (default: ledger.sqlite in the folder of the runs)"
-    )
-    allow_shorter: bool = Field(
-        False, description="accept once that histories are shorter than they were"
-    )
-    quiet: bool = Field(False, description="print the result only")
-
-    @model_validator(mode="after")
-    def _check_run(self) -> Self:
-        if self.pretrained and self.run:
-            raise ValueError(f"choose one: the run {self.run}, or --pretrained")
-        return self
-
-
-class WindowSettings(_Settings):
+class WindowSettings(Choices):
     """How the panel is cut into windows and into training, validation and test."""
 
     lookback: Annotated[int, Search(choices=(80, 160, 240))] = Field(
@@ -207,7 +131,7 @@ class WindowSettings(_Settings):
         return self
 
 
-class NetworkSettings(_Settings):
+class NetworkSettings(Choices):
     """The network: which recurrent layer, how wide."""
 
     cell: tuple[Cell, ...] = Field(
@@ -233,7 +157,7 @@ class NetworkSettings(_Settings):
     )
 
 
-class TrainingSettings(_Settings):
+class TrainingSettings(Choices):
     """How the network is trained."""
 
     epochs: int = Field(30, ge=1, description="most epochs; stops early by validation CRPS")
@@ -266,86 +190,7 @@ class TrainingSettings(_Settings):
     )
 
 
-class BacktestSettings(_Settings):
-    """How a backtest walks forward."""
-
-    refit_every: int = Field(
-        0, ge=0, description="sessions between two trainings (0: the networks of the run, once)"
-    )
-    step: int = Field(1, ge=1, description="sessions between two cutoffs")
-    embargo: int = Field(0, ge=0, description="sessions left out before the first cutoff")
-    window: Literal["expanding", "rolling"] = Field(
-        "expanding", description="train on all the past, or on as much as the first fold has"
-    )
-
-
-class EngineSettings(_Settings):
-    """Where units of work run: networks, folds, measurements, trials."""
-
-    engine: Literal["local", "ray"] = Field(
-        "local", description="where networks are trained: on this machine, or on a Ray cluster"
-    )
-    address: str | None = Field(
-        None, description="a Ray cluster: host:6379, or auto (default: a Ray of its own, here)"
-    )
-    processes: int | None = Field(
-        None,
-        ge=1,
-        le=4096,
-        description="networks or folds side by side, a core each, with the same results to the "
-        "last bit (default: one after the other with all cores here; on Ray: its cores)",
-    )
-
-    @model_validator(mode="after")
-    def _check_address(self) -> Self:
-        if self.address and self.engine != "ray":
-            raise ValueError(f"--address goes with --engine ray, not with --engine {self.engine}")
-        return self
-
-
-class TuneSettings(EngineSettings):
-    """How settings are looked for."""
-
-    processes: int | None = Field(
-        None,
-        ge=1,
-        le=4096,
-        description="trials side by side, a core each; how many there are changes which are tried "
-        "(default: one after the other with all cores here; on Ray: its cores)",
-    )
-    trials: int = Field(20, ge=1, description="trials of this call")
-    study: str = Field(
-        "tuning",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
-        description="name of the study; one that is there goes on",
-    )
-    storage: str | None = Field(
-        None, description="URL of a database (default: tune.sqlite in the folder of the runs)"
-    )
-    search: tuple[str, ...] = Field(
-        (), description="settings to look for (default: every one that has a range)"
-    )
-
-
-class StudySettings(EngineSettings):
-    """How a study is run."""
-
-    quick: bool = Field(False, description="small sizes: seconds instead of minutes")
-    seeds: int | None = Field(
-        None, ge=1, le=100, description="seeds of each variant (default: the study's own, 3 or so)"
-    )
-    out: Path | None = Field(
-        None, description="folder of the results (default: studies in the folder of the runs)"
-    )
-    processes: int | None = Field(
-        None, ge=1, le=4096, description="measurements side by side, a core each (default: cores)"
-    )
-    page: Path | None = Field(
-        None, description="also write this Markdown page, with figures in a folder of its name"
-    )
-
-
-class OutputSettings(_Settings):
+class OutputSettings(Choices):
     """Where results go and how much is said."""
 
     runs_dir: Path = Field(Path("runs"), description="folder of the run folders")

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from forecast.command_settings import EngineSettings
 from forecast.drafts import CHECKPOINT
 from forecast.engine import Engine
 from forecast.jobs.growth import Job, extrapolated, fit, publish, told
@@ -34,7 +35,7 @@ from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.workers import workers
 from forecast.prices import clean, garch_prices
-from forecast.settings import EngineSettings, Settings
+from forecast.settings import Settings
 from forecast.windows import make_splits
 
 ENGINES, PROCESSES, NETWORKS = ("local", "ray"), (1, 2), (2, 4)

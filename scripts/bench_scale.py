@@ -56,7 +56,6 @@ def main() -> None:
     sizes = measured(arguments.tickers, arguments.sessions, arguments.rounds)
     result = {
         "benchmark": "scale",
-        "arguments": " ".join(sys.argv[1:]),
         "cores": len(os.sched_getaffinity(0)),
         "sessions": arguments.sessions,
         "rounds": arguments.rounds,

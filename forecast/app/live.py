@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from forecast.app.pages import told
+from forecast.command_settings import LEDGER
 from forecast.evaluation.track import RECENT, drift_alarms, rolling_coverage
 from forecast.models.baselines import BASELINES
 from forecast.report.live import HEADER, record_rows, scores_of
-from forecast.settings import LEDGER
 
 
 @told

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from forecast.cli.app import FAILED, Json, app
-from forecast.settings import DailySettings
+from forecast.command_settings import DailySettings
 
 EVENING = DailySettings()
 

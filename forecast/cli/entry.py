@@ -34,9 +34,10 @@ from forecast.cli import (  # noqa: F401  (each adds its command)
 )
 from forecast.cli.app import BAD_INPUT, DIVERGED, STOPPED, app
 from forecast.cli.streams import hang_up, take_every_text
+from forecast.command_settings import DailySettings, TuneSettings
 from forecast.errors import DivergedError, InputError
 from forecast.escaping import printable, shown
-from forecast.settings import DailySettings, Settings, TuneSettings
+from forecast.settings import Settings
 
 #: Everything that may stand in a file for --config, for one command or another.
 _FIELDS = {

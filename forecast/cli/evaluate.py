@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from forecast.cli.app import EVERYTHING, Output, Run, RunsDir, app
-from forecast.settings import BacktestSettings, EngineSettings
+from forecast.command_settings import BacktestSettings, EngineSettings
 
 ONCE, HERE = BacktestSettings(), EngineSettings()
 

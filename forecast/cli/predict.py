@@ -5,8 +5,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from forecast.cli.app import EVERYTHING, Output, Run, app
+from forecast.command_settings import PredictSettings
 from forecast.errors import InputError
-from forecast.settings import PredictSettings
 
 NOW = PredictSettings()
 

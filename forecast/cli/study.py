@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from forecast.cli.app import EVERYTHING, Output, RunsDir, app
-from forecast.settings import StudySettings
+from forecast.command_settings import StudySettings
 
 FULL = StudySettings()
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from forecast.cli.app import EVERYTHING, Output, RunsDir, app
-from forecast.settings import LEDGER
+from forecast.command_settings import LEDGER
 
 
 @app.command

@@ -6,7 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from forecast.cli.app import Json, app
-from forecast.settings import EngineSettings, Settings
+from forecast.command_settings import EngineSettings
+from forecast.settings import Settings
 
 DEFAULTS, HERE = Settings(), EngineSettings()
 

@@ -6,7 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from forecast.cli.app import Json, app
-from forecast.settings import Settings, TuneSettings
+from forecast.command_settings import TuneSettings
+from forecast.settings import Settings
 
 DEFAULTS, HOW = Settings(), TuneSettings()
 

@@ -7,9 +7,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from forecast.command_settings import EngineSettings
 from forecast.engine.worker import call, settle
 from forecast.errors import InputError
-from forecast.settings import EngineSettings
 
 U = TypeVar("U")
 #: How often a unit is worked on before it is given up because its worker dies.

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.command_settings import LEDGER, DailySettings
 from forecast.jobs.evening import Evening, new_forecasts, open_evening
 from forecast.jobs.record import say_record
 from forecast.jobs.terminal import Terminal
@@ -12,7 +13,6 @@ from forecast.jobs.watch import check_clock, histories_of, trouble_of
 from forecast.ledger import Ledger, open_ledger, unpack
 from forecast.models.levels import LEVELS
 from forecast.prices.panel import Panel
-from forecast.settings import LEDGER, DailySettings
 
 #: Tickers whose new forecasts are printed.
 SHOWN = 20

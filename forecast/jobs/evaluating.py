@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast import runs
+from forecast.command_settings import BacktestSettings, EngineSettings
 from forecast.drafts import rewritten
 from forecast.errors import InputError
 from forecast.jobs.fans import write_fans
@@ -15,7 +16,7 @@ from forecast.jobs.scoring import score_into
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.walking import once
 from forecast.jobs.workers import workers
-from forecast.settings import BacktestSettings, EngineSettings, Settings
+from forecast.settings import Settings
 from forecast.training import Ensemble
 from forecast.training.devices import fix_order
 

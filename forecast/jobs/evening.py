@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import __version__, runs
+from forecast.command_settings import DailySettings, Runtime
 from forecast.errors import InputError
 from forecast.jobs.newest import newest_prices, pretrained_prices
 from forecast.jobs.pretrained import pretrained_card, pretrained_settings
@@ -19,7 +20,7 @@ from forecast.models.baselines import BASELINES
 from forecast.models.levels import LEVELS
 from forecast.prices.panel import Panel
 from forecast.prices.sessions import last_closed_session
-from forecast.settings import DailySettings, Runtime, Settings
+from forecast.settings import Settings
 
 
 @dataclass

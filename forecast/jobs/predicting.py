@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from forecast import runs
+from forecast.command_settings import PredictSettings
 from forecast.errors import InputError
 from forecast.evaluation.backtest import forecast_frame, walk_forward
 from forecast.jobs.newest import newest_prices, pretrained_prices
@@ -16,7 +17,7 @@ from forecast.jobs.series import history_of, unit_of
 from forecast.jobs.terminal import Terminal
 from forecast.names import file_stem
 from forecast.prices import Panel
-from forecast.settings import PredictSettings, Settings
+from forecast.settings import Settings
 from forecast.windows import BURN_IN
 
 if TYPE_CHECKING:

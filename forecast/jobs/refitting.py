@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from forecast import runs
 from forecast.bounded import read_table
+from forecast.command_settings import BacktestSettings
 from forecast.engine import Engine, Here
 from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest, join, quantile_frame, read_quantile_frame
@@ -28,7 +29,7 @@ from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
 from forecast.models.levels import LEVELS
 from forecast.prices import Panel
-from forecast.settings import BacktestSettings, Settings
+from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster
 
 #: Fold after fold, in this process.

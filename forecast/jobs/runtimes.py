@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast import runs
+from forecast.command_settings import Runtime
 from forecast.errors import InputError
 from forecast.jobs.pretrained import ONNX_FILE, pretrained_card
 from forecast.jobs.terminal import startup_notes_hidden
 from forecast.models.onnx import OnnxForecaster
-from forecast.settings import Runtime, Settings
+from forecast.settings import Settings
 from forecast.shipped import pretrained_folder
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from forecast import runs
+from forecast.command_settings import StudySettings
 from forecast.engine import Engine
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.workers import workers
-from forecast.settings import StudySettings
 from forecast.studies import NAMES, Finding, Study, Unit, load
 from forecast.studies.page import publish
 from forecast.studies.runner import collected, finished, run_units

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from forecast import runs
+from forecast.command_settings import BacktestSettings, EngineSettings
 from forecast.drafts import CHECKPOINT, new_run
 from forecast.jobs.fans import write_fans
 from forecast.jobs.gates import write_gates
@@ -22,7 +23,7 @@ from forecast.jobs.walking import once
 from forecast.jobs.workers import workers
 from forecast.plots import plot_gradient_by_lag, plot_gradient_norms, plot_loss, save
 from forecast.prices.storing import describe
-from forecast.settings import BacktestSettings, EngineSettings, Settings
+from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster
 from forecast.training.devices import fix_order, leave_out_broken_gpu
 

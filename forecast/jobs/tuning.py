@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from forecast import runs
+from forecast.command_settings import TuneSettings
 from forecast.errors import InputError
 from forecast.jobs.searching import inside, search_space
 from forecast.jobs.terminal import Terminal, startup_notes_hidden
@@ -16,7 +17,7 @@ from forecast.jobs.trials import FULL_TRIALS, fail_abandoned, run_trials
 from forecast.jobs.workers import workers
 from forecast.plots import plot_importance, plot_trials, save
 from forecast.prices import Panel, load_prices, render_repairs
-from forecast.settings import OutputSettings, Settings, TuneSettings
+from forecast.settings import OutputSettings, Settings
 from forecast.windows import drop_short_tickers, make_splits
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from forecast.command_settings import BacktestSettings
 from forecast.evaluation.backtest import Backtest, add_mean
 from forecast.evaluation.folds import Fold, Schedule, forecast_fold, make_folds
 from forecast.jobs.prepare import Prepared
@@ -9,7 +10,7 @@ from forecast.jobs.terminal import Terminal
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
 from forecast.prices import Panel
-from forecast.settings import BacktestSettings, Settings
+from forecast.settings import Settings
 from forecast.training import Ensemble
 
 #: Origins that are scored at most: the quantiles of all models are in memory at once.

@@ -4,10 +4,10 @@ import os
 from contextlib import AbstractContextManager
 from functools import cache
 
+from forecast.command_settings import EngineSettings
 from forecast.engine import Engine, opened
 from forecast.engine.worker import settle
 from forecast.jobs.terminal import startup_notes_hidden
-from forecast.settings import EngineSettings
 
 
 def workers(how: EngineSettings, apart: bool = False) -> AbstractContextManager[Engine]:

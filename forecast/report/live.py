@@ -8,6 +8,7 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, Span
 from bokeh.plotting import figure
 
+from forecast.command_settings import LEDGER
 from forecast.evaluation.track import RECENT, drift_alarms, rolling_coverage, track_record
 from forecast.ledger import open_ledger
 from forecast.plots.style import REFERENCE
@@ -16,7 +17,6 @@ from forecast.report.parts import Picture, Table, Text
 from forecast.report.reading import RunFolder
 from forecast.report.words import ahead, number, p_value
 from forecast.runs import networks_sha256
-from forecast.settings import LEDGER
 
 HEADER = ("network", "against", "made", "ahead", "outcomes", "skill %", "p", "90 % band", "verdict")
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from forecast.command_settings import EngineSettings
 from forecast.drafts import CHECKPOINT
 from forecast.engine import Processes, cluster, opened, watching
 from forecast.errors import DivergedError, InputError
@@ -24,7 +25,7 @@ from forecast.jobs.networks import train_networks
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.workers import load_tensorflow
-from forecast.settings import EngineSettings, Settings
+from forecast.settings import Settings
 from forecast.windows import make_splits
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")

@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
+from forecast.command_settings import EngineSettings
 from forecast.engine import Here, opened
 from forecast.errors import DivergedError, InputError
-from forecast.settings import EngineSettings
 
 
 @pytest.fixture(scope="module")

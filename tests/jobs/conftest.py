@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
+from forecast.command_settings import DailySettings
 from forecast.jobs import daily as job
 from forecast.jobs.evening import Evening
 from forecast.jobs.terminal import Terminal
 from forecast.ledger import open_ledger
 from forecast.models.baselines import EwmaT
 from forecast.prices import garch_prices
-from forecast.settings import DailySettings
 
 SESSIONS = 300
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from forecast.command_settings import DailySettings
 from forecast.errors import InputError
 from forecast.jobs import daily as job
 from forecast.jobs.evening import Evening
 from forecast.jobs.terminal import Terminal
 from forecast.ledger import open_ledger
-from forecast.settings import DailySettings
 
 
 def test_days_the_network_has_seen_are_refused(evenings):

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from forecast import runs
+from forecast.command_settings import BacktestSettings, EngineSettings
 from forecast.engine import opened
 from forecast.errors import InputError
 from forecast.evaluation.backtest import make_cutoffs
@@ -20,7 +21,7 @@ from forecast.jobs.terminal import Terminal
 from forecast.jobs.walking import by_seed, schedule_of, single_fold, with_ensembles
 from forecast.models.baselines.drift import Drift
 from forecast.models.baselines.ewma import EwmaT
-from forecast.settings import BacktestSettings, EngineSettings, Settings
+from forecast.settings import Settings
 from forecast.training import Ensemble
 
 SETTINGS = Settings(

@@ -3,10 +3,11 @@
 import optuna
 import pytest
 
+from forecast.command_settings import EngineSettings
 from forecast.engine import Here, opened
 from forecast.jobs import trials
 from forecast.jobs.trials import Tried, Unit, run_trials
-from forecast.settings import EngineSettings, Search
+from forecast.settings import Search
 
 SPACE = {"dropout": Search(0.0, 0.5)}
 

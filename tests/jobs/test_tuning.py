@@ -15,6 +15,7 @@ import yaml
 
 from forecast import training
 from forecast.cli import main
+from forecast.command_settings import TuneSettings
 from forecast.errors import DivergedError, InputError
 from forecast.jobs import tuning
 from forecast.jobs.searching import search_space
@@ -22,7 +23,7 @@ from forecast.jobs.terminal import Terminal
 from forecast.jobs.trials import FULL_EPOCHS, FULL_TRIALS, PrunedError, Pruning
 from forecast.jobs.tuning import DATABASE, tune
 from forecast.prices import garch_prices
-from forecast.settings import Settings, TuneSettings
+from forecast.settings import Settings
 
 FIRST_TEST = date(2012, 6, 1)
 

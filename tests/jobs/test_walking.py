@@ -1,10 +1,11 @@
 import numpy as np
 
+from forecast.command_settings import BacktestSettings
 from forecast.jobs import walking
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.models.baselines import BASELINES, EwmaT
-from forecast.settings import BacktestSettings, Settings
+from forecast.settings import Settings
 from forecast.windows import make_splits
 
 

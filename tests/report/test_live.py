@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 
 from forecast import runs
+from forecast.command_settings import LEDGER
 from forecast.ledger import open_ledger, pack
 from forecast.models.baselines.ewma import unit_student_t
 from forecast.models.levels import LEVELS
 from forecast.report import build_report
 from forecast.report.reading import RunFolder
 from forecast.report.sections import build_sections
-from forecast.settings import LEDGER
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from rich.console import Console
 
 from forecast import runs
 from forecast.cli import main
+from forecast.command_settings import StudySettings
 from forecast.engine import Here
 from forecast.errors import InputError
 from forecast.jobs import studying
 from forecast.jobs.terminal import Terminal
-from forecast.settings import StudySettings
 from forecast.studies import NAMES, Study, chosen
 
 
