@@ -132,7 +132,7 @@ def say_comparison(networks: dict[str, list[NeuralForecaster]], terminal: Termin
         a, b = float(value(ours)), float(value(keras_))
         rows.append((title, f"{a:.6f}", f"{b:.6f}", f"{abs(a - b) / b:.1e}"))
     rows.append(
-        ("time of a step (ms)", f"{ours.step_ms_:.1f}", f"{keras_.step_ms_:.1f}",
+        ("step, an operation a thread (ms)", f"{ours.step_ms_:.1f}", f"{keras_.step_ms_:.1f}",
          f"{ours.step_ms_ / keras_.step_ms_:.2f} of Keras's")
     )  # fmt: skip
     if not terminal.quiet:
