@@ -162,7 +162,9 @@ def open_ledger(
     longer than `patience_seconds` (default: 30), is missing (`read_only`) or cannot be written.
     """
     if read_only and not path.is_file():
-        raise InputError(f"there is no ledger at {path}: forecast daily begins one.")
+        raise InputError(
+            f"there is no ledger at {path}: forecast daily begins one; name another by its path."
+        )
     with _told(path):
         connection = _connect(path, read_only, patience_seconds or PATIENCE_SECONDS)
     try:

@@ -26,6 +26,10 @@ _OVERLAP = pd.Timedelta(days=20)
 # Yahoo's single-precision closes agree to 1e-7; the smallest dividends move them by 1e-4.
 _SAME = 2e-5
 _SAME_RETURN = 1e-3
+# An answer given soon after the close may lack that session: so long it is not asked for again.
+_PATIENCE = pd.Timedelta(minutes=30)
+# A ticker without prices for so long has ended, and is asked for again when a session has closed.
+_ENDED = pd.Timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -150,10 +154,14 @@ def _refreshed(
 def _is_fresh(
     cached: Cached | None, start: pd.Timestamp, until: pd.Timestamp, now: pd.Timestamp
 ) -> bool:
+    """Whether the cache has all there can be, or was filled so lately that nothing is new."""
     if cached is None or cached.start > start:
         return False
     last = last_closed_session(CALENDARS.get(cached.exchange, WEEKDAYS), now)
-    return cached.until >= min(until, last + _DAY)
+    if cached.until < min(until, last + _DAY):
+        return False
+    late = until > last and last - _ENDED < cached.rows.index.max() < last
+    return not late or now - cached.fetched_at < _PATIENCE
 
 
 def _complete(

@@ -48,6 +48,27 @@ def test_a_refresh_asks_for_the_new_days_and_equals_a_download_of_all(yahoo, con
     assert found["AAPL"].sha256 == whole["AAPL"].sha256
 
 
+def test_a_session_that_yahoo_did_not_have_yet_is_asked_for_again(yahoo, connection):
+    yahoo.behaviour["AAPL"] = lambda bars, hit: bars[bars["ds"] < "2024-06-28"]
+    soon = pd.Timestamp("2024-06-28 20:05", tz="UTC")  # five minutes after the close
+
+    def sessions_at(now):
+        found, _ = fetch(["AAPL"], START, None, connection, now)
+        return str(found["AAPL"].rows.index[-1].date())
+
+    assert sessions_at(soon) == "2024-06-27"
+    del yahoo.behaviour["AAPL"]
+    assert sessions_at(soon + pd.Timedelta(minutes=20)) == "2024-06-27"
+    assert sessions_at(soon + pd.Timedelta(minutes=40)) == "2024-06-28"
+
+
+def test_a_ticker_that_has_ended_is_asked_for_once_a_session(yahoo, connection):
+    yahoo.behaviour["AAPL"] = lambda bars, hit: bars[bars["ds"] < "2024-06-03"]
+    for hours in (0, 5, 10):
+        fetch(["AAPL"], START, None, connection, NOW + pd.Timedelta(hours=hours))
+    assert yahoo.hits["AAPL"] == 1
+
+
 def test_a_dividend_that_rescales_the_history_is_detected_and_said(yahoo, connection):
     fetch(["AAPL"], START, None, connection, EARLIER)
     yahoo.behaviour["AAPL"] = lambda bars, hit: bars.assign(adj_close=bars["adj_close"] * 0.995)
