@@ -9,7 +9,7 @@ from forecast.command_settings import LEDGER, DailySettings
 from forecast.jobs.evening import Evening, new_forecasts, open_evening
 from forecast.jobs.record import say_record
 from forecast.jobs.terminal import Terminal
-from forecast.jobs.watch import check_clock, histories_of, trouble_of
+from forecast.jobs.watch import LATE_SESSIONS, check_clock, closed_since, histories_of, trouble_of
 from forecast.ledger import Ledger, open_ledger, unpack
 from forecast.models.levels import LEVELS
 from forecast.prices.panel import Panel
@@ -96,6 +96,9 @@ def _say_prices(evening: Evening, terminal: Terminal) -> None:
     )
     for note in evening.notes:
         terminal.line(f"  {note}")
+    if 0 < (missing := closed_since(evening)) <= LATE_SESSIONS:  # beyond that a person is called
+        are = "1 session has" if missing == 1 else f"{missing} sessions have"
+        terminal.line(f"  {are} closed since, whose prices are not there yet")
 
 
 def _say_forecasts(forecasts: list[dict[str, Any]], evening: Evening, terminal: Terminal) -> None:

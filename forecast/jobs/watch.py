@@ -43,17 +43,20 @@ def trouble_of(ledger: Ledger, evening: Evening, allow_shorter: bool) -> list[st
     return trouble if allow_shorter else trouble + _shorter(ledger, evening)
 
 
-def _late(evening: Evening) -> list[str]:
-    """Many sessions have closed since the last price."""
+def closed_since(evening: Evening) -> int:
+    """How many sessions have closed since the newest price."""
     last, closed = evening.panel.sessions[-1], evening.last_closed
-    if last >= closed:
-        return []
-    missing = len(sessions_between(evening.panel.calendar, last, closed)) - 1
+    return len(sessions_between(evening.panel.calendar, last, closed)) - 1 if last < closed else 0
+
+
+def _late(evening: Evening) -> list[str]:
+    """Many sessions have closed since the newest price."""
+    missing = closed_since(evening)
     if missing <= LATE_SESSIONS:
         return []
     return [
-        f"the prices end on {last:%Y-%m-%d}, and {missing} sessions have closed since: is their "
-        "source still fed?"
+        f"the prices end on {evening.panel.sessions[-1]:%Y-%m-%d}, and {missing} sessions have "
+        "closed since: is their source still fed?"
     ]
 
 

@@ -46,6 +46,7 @@ def test_a_ticker_that_is_gone_is_told_for_ten_sessions(evenings, capsys):
 def test_a_source_that_is_fed_no_more_is_told(evenings, capsys):
     evenings.feed(200)
     assert evenings.run(203)
+    assert "3 sessions have closed since, whose prices are not there yet" in capsys.readouterr().out
     assert not evenings.run(206)
     assert re.search(
         "prices end on 2024-.*, and 6 sessions have closed since", capsys.readouterr().out
