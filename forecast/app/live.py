@@ -9,7 +9,7 @@ from forecast.app.pages import told
 from forecast.command_settings import LEDGER
 from forecast.evaluation.track import RECENT, drift_alarms, rolling_coverage
 from forecast.models.baselines import BASELINES
-from forecast.report.live import HEADER, record_rows, scores_of
+from forecast.report.live import HEADER, MEANING, record_rows, scores_of
 
 
 @told
@@ -24,6 +24,7 @@ def live_page(runs_dir: Path) -> None:
     if scores.empty:
         st.info("No forecast has come due yet.")
         return
+    st.caption(f"{path}: {len(scores):,} scored forecasts, baselines included. {MEANING}")
     for network in sorted(set(scores["model"]) - set(BASELINES)):
         st.header(network)
         for alarm in drift_alarms(scores, [network]):
@@ -36,4 +37,6 @@ def live_page(runs_dir: Path) -> None:
             )
             wide = rolled.pivot_table(values="coverage_90", index="cutoff", columns="h")
             st.line_chart(wide.set_axis(wide.columns.astype(str), axis=1))
-        st.dataframe(pd.DataFrame(record_rows(scores, network), columns=list(HEADER)))
+        st.dataframe(
+            pd.DataFrame(record_rows(scores, network), columns=list(HEADER)), hide_index=True
+        )

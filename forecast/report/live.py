@@ -18,7 +18,16 @@ from forecast.report.reading import RunFolder
 from forecast.report.words import ahead, number, p_value
 from forecast.runs import networks_sha256
 
-HEADER = ("network", "against", "made", "ahead", "outcomes", "skill %", "p", "90 % band", "verdict")
+HEADER = (
+    "network", "against", "made", "sessions ahead", "outcomes", "CRPS skill (%)", "p",
+    "in 90 % band (%)", "verdict",
+)  # fmt: skip
+#: What the words of the table mean.
+MEANING = (
+    "Skill is the share of the baseline's CRPS that the network saved, p that of a Diebold–Mariano "
+    "test. Live forecasts were made before the next session had closed, caught up ones later, from "
+    "data up to their close alone."
+)
 
 
 def live_record(run: RunFolder) -> Iterator[Any]:
@@ -60,6 +69,7 @@ def record_parts(scores: pd.DataFrame, network: str) -> Iterator[Any]:
     yield Table(
         "Track record by sessions ahead", HEADER, record_rows(scores, network), (0, 1, 2, 8)
     )
+    yield Text([MEANING])
 
 
 def record_rows(scores: pd.DataFrame, network: str) -> list[tuple[str, ...]]:

@@ -44,7 +44,7 @@ def live_parts(run):
 
 
 def test_the_track_record_of_a_run_is_on_its_page(lived):
-    ((alarms, coverage, table),) = live_parts(lived)
+    ((alarms, coverage, table, _),) = live_parts(lived)
     assert any("too sure of itself" in line for line in alarms.lines)
     assert any("above that of ewma-t" in line for line in alarms.lines)
     assert "at the end: 1 session ahead 0 %" in coverage.alt
