@@ -11,7 +11,7 @@ from forecast.jobs.terminal import Terminal
 from forecast.prices.fetching import FIRST_DAY, Outcome, fetch
 from forecast.prices.parquet import write_partition
 from forecast.prices.yahoo import Connection, check_tickers
-from forecast.prices.yahoo_cache import cache_folder
+from forecast.prices.yahoo_cache import Cached, cache_folder
 from forecast.runs import make_folder
 
 #: What is said of each ticker.
@@ -44,14 +44,33 @@ def fetch_prices(
             bar.step(str(outcome))
 
         found, outcomes = fetch(names, first, end, connection, on_outcome=told)
-    shrunk: list[InputError] = []
-    if path is not None:
-        make_folder(path, "--path")
-        for name, each_found in found.items():
-            try:
-                write_partition(path, name, each_found.rows)
-            except InputError as error:
-                shrunk.append(error)
+    shrunk = _write(path, found) if path else []
+    _say(outcomes, found, connection, terminal)
+    if shrunk:
+        more = f" So it is with {len(shrunk) - 1} more tickers." if len(shrunk) > 1 else ""
+        raise InputError(f"{shrunk[0]}{more}")
+    return all(each.status != "failed" for each in outcomes)
+
+
+def _write(path: Path, found: dict[str, Cached]) -> list[InputError]:
+    """Write partitions; return what was refused because sessions would be lost."""
+    make_folder(path, "--path")
+    shrunk = []
+    for name, cached in found.items():
+        try:
+            write_partition(path, name, cached.rows)
+        except InputError as error:
+            shrunk.append(error)
+    return shrunk
+
+
+def _say(
+    outcomes: Sequence[Outcome],
+    found: dict[str, Cached],
+    connection: Connection | None,
+    terminal: Terminal,
+) -> None:
+    """Print a line per ticker, and how many of them are there."""
     rows = []
     for each in outcomes:
         span = ("", "")
@@ -59,20 +78,11 @@ def fetch_prices(
             days = found[each.ticker].rows.index
             span = (f"{days.min():%Y-%m-%d}", f"{days.max():%Y-%m-%d}")
         rows.append((each.ticker, each.status, str(each.sessions), *span, each.detail))
-    folder: Path = connection.folder if connection and connection.folder else cache_folder()
-    terminal.table(
-        f"Daily prices from Yahoo, kept in {folder}",
-        ("", *COLUMNS[1:]),
-        rows,
-    )
+    folder = connection.folder if connection and connection.folder else cache_folder()
+    terminal.table(f"Daily prices from Yahoo, kept in {folder}", ("", *COLUMNS[1:]), rows)
     terminal.data(tickers=pd.DataFrame(rows, columns=list(COLUMNS)))
     failed = [each.ticker for each in outcomes if each.status == "failed"]
-    good = len(outcomes) - len(failed)
     terminal.result(
-        f"{good} of {len(outcomes)} tickers are there"
+        f"{len(outcomes) - len(failed)} of {len(outcomes)} tickers are there"
         + (f"; without prices: {', '.join(failed)}" if failed else "")
     )
-    if shrunk:
-        more = f" So it is with {len(shrunk) - 1} more tickers." if len(shrunk) > 1 else ""
-        raise InputError(f"{shrunk[0]}{more}")
-    return not failed

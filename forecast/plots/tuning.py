@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from forecast.plots.style import REFERENCE, caption, color_of, key, legend_below, new_axes, require
@@ -35,21 +36,8 @@ def plot_trials(trials: pd.DataFrame, ax: Axes | None = None) -> Axes:
     margin = 0.1 * max(high - low, 1e-4)
     ax.set_ylim(low - margin, high + 3 * margin)
     rest = trials[trials["validation_crps"].isna()]["trial"]
-    above = done["trial"][value > high + 3 * margin]
-    for at, marker, height, words in (
-        (rest, "x", 0.02, "stopped early"),
-        (above, "^", 0.98, "above the scale"),
-    ):
-        if len(at):
-            y = np.full(len(at), height)
-            look: dict[str, Any] = {
-                "color": REFERENCE,
-                "marker": marker,
-                "linestyle": "",
-                "markersize": 6,
-            }
-            ax.plot(at, y, transform=ax.get_xaxis_transform(), clip_on=False, **look)
-            handles.append(key(words, **look))
+    handles += _mark(ax, rest, "x", 0.02, "stopped early")
+    handles += _mark(ax, done["trial"][value > high + 3 * margin], "^", 0.98, "above the scale")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     caption(
         ax,
@@ -76,3 +64,18 @@ def plot_importance(importance: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.grid(False, axis="y")
     caption(ax, "Which settings mattered (functional ANOVA)", "share of the variance (%)")
     return ax
+
+
+def _mark(ax: Axes, trials: pd.Series, marker: str, height: float, words: str) -> list[Line2D]:
+    """Mark trials at a share of the height; return the key, nothing when there are none."""
+    if not len(trials):
+        return []
+    look: dict[str, Any] = {
+        "color": REFERENCE,
+        "marker": marker,
+        "linestyle": "",
+        "markersize": 6,
+    }
+    y = np.full(len(trials), height)
+    ax.plot(trials, y, transform=ax.get_xaxis_transform(), clip_on=False, **look)
+    return [key(words, **look)]
