@@ -8,6 +8,7 @@ from forecast.models.base import LEVELS
 from forecast.models.baselines.garch import (
     Garch,
     GarchParameters,
+    Paths,
     fit_garch,
     next_variance,
     simulate_quantiles,
@@ -49,14 +50,14 @@ def test_the_simulated_quantiles_equal_those_of_archs_bootstrap(returns, fitted_
         random_state=np.random.RandomState(1),
     )
     theirs = np.cumsum(paths.simulations.values[-1], axis=1)  # (P, 20)
-    simulated = simulate_quantiles(
+    shocks = np.quantile(residuals, (np.arange(40_000) + 0.5) / 40_000)
+    ours = simulate_quantiles(
         parameters,
-        np.quantile(residuals, (np.arange(40_000) + 0.5) / 40_000),
-        np.random.default_rng(0),
+        Paths(shocks, np.random.default_rng(0)),
+        next_variance(returns, parameters)[-1:],
         (1, 5, 20),
         LEVELS,
-    )
-    ours = simulated.at(next_variance(returns, parameters)[-1:])[0]
+    )[0]
     for k, h in enumerate((1, 5, 20)):
         expected = np.quantile(theirs[:, h - 1], LEVELS)
         got = ours[k] + h * parameters.mean
@@ -67,8 +68,10 @@ def test_the_simulated_quantiles_equal_those_of_archs_bootstrap(returns, fitted_
 def test_quantiles_between_the_grid_equal_a_simulation_from_the_variance_itself():
     shocks = np.random.default_rng(0).standard_t(5, 2000) / np.sqrt(5 / 3)
     levels = LEVELS[4::10]
-    simulated = simulate_quantiles(PARAMETERS, shocks, np.random.default_rng(3), (1, 5, 20), levels)
-    for start in (0.07, 0.9, 11.3):
+    starts, horizons = np.array([0.07, 0.9, 11.3]), (1, 5, 20)
+    paths = Paths(shocks, np.random.default_rng(3))
+    simulated = simulate_quantiles(PARAMETERS, paths, starts, horizons, levels)
+    for start, of_start in zip(starts, simulated, strict=True):
         rng = np.random.default_rng(3)
         total, variance = np.zeros(2000), np.full(2000, start)
         for step in range(1, 21):
@@ -78,8 +81,8 @@ def test_quantiles_between_the_grid_equal_a_simulation_from_the_variance_itself(
             variance = (
                 PARAMETERS.omega + (PARAMETERS.alpha + gamma) * move**2 + PARAMETERS.beta * variance
             )
-            if step in (1, 5, 20):
-                got = simulated.at(np.array([start]))[0, (1, 5, 20).index(step)]
+            if step in horizons:
+                got = of_start[horizons.index(step)]
                 expected = np.quantile(total, levels)
                 np.testing.assert_allclose(got, expected, atol=2e-3 * np.ptp(expected))
 

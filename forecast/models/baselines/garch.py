@@ -32,6 +32,13 @@ class GarchParameters(NamedTuple):
     backcast: float  # stands for e² and σ² before the first session
 
 
+class Paths(NamedTuple):
+    """P shocks of unit variance, and what puts them into another order at each session."""
+
+    shocks: np.ndarray  # (P,)
+    rng: np.random.Generator
+
+
 class Garch(Forecaster):
     """GARCH(1,1), or GJR when `asymmetric`, fitted per ticker by arch on returns up to `until`.
 
@@ -99,38 +106,25 @@ class Garch(Forecaster):
         enough = (returns.notna().cumsum() >= BURN_IN).to_numpy()
         for u in np.unique(ticker):
             rows = np.flatnonzero((ticker == u) & enough[session, ticker])
+            if not rows.size:
+                continue
             name = names[u]
             parameters = self.parameters_.get(name, self.typical_)
             scale = self.scale_.get(name, self.typical_scale_)
             variance = next_variance(returns[name].to_numpy() / scale, parameters)
-            paths = self._simulated(name, parameters, horizons, levels)
             drift = parameters.mean * np.asarray(horizons)[:, None]
-            quantiles[rows] = scale * (drift + paths.at(variance[session[rows]]))
+            paths = self.paths_of(name)
+            shocks = simulate_quantiles(
+                parameters, paths, variance[session[rows]], horizons, levels
+            )
+            quantiles[rows] = scale * (drift + shocks)
         return quantiles
 
-    def _simulated(
-        self, name: str, parameters: GarchParameters, horizons: tuple[int, ...], levels: np.ndarray
-    ) -> "SimulatedQuantiles":
+    def paths_of(self, name: str) -> Paths:
+        """The paths that are simulated for a ticker: its residuals, or those of all."""
         residuals = self.residuals_.get(name, self.pooled_residuals_)
-        shocks = np.quantile(residuals, _middles(self.paths))
         rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
-        return simulate_quantiles(parameters, shocks, rng, horizons, levels)
-
-
-class SimulatedQuantiles(NamedTuple):
-    """Quantiles of cumulative shocks over the starting volatility, on a grid of variances."""
-
-    log_variance: np.ndarray  # (G,) equally spaced
-    over_sigma: np.ndarray  # (G, H, Q)
-
-    def at(self, variance: np.ndarray) -> np.ndarray:
-        """Quantiles (N, H, Q) for starting variances (N,), linear in the log between nodes."""
-        first, step = self.log_variance[0], self.log_variance[1] - self.log_variance[0]
-        place = np.clip((np.log(variance) - first) / step, 0, len(self.log_variance) - 1)
-        node = np.minimum(place.astype(int), len(self.log_variance) - 2)
-        share = (place - node)[:, None, None]
-        low, high = self.over_sigma[node], self.over_sigma[node + 1]
-        return np.sqrt(variance)[:, None, None] * (low + share * (high - low))
+        return Paths(np.quantile(residuals, _middles(self.paths)), rng)
 
 
 def without_flat_runs(returns: np.ndarray) -> np.ndarray:
@@ -175,32 +169,55 @@ def next_variance(returns: np.ndarray, parameters: GarchParameters) -> np.ndarra
 
 def simulate_quantiles(
     parameters: GarchParameters,
-    shocks: np.ndarray,
-    rng: np.random.Generator,
+    paths: Paths,
+    variance: np.ndarray,
     horizons: tuple[int, ...],
     levels: np.ndarray,
-) -> SimulatedQuantiles:
-    """Simulate paths from a grid of starting variances: `shocks` (P,), permuted at each step.
+) -> np.ndarray:
+    """Quantiles (N, H, Q) of the cumulative shocks that follow the next variances (N,).
 
     The future of a GARCH depends on the past through one number, the next variance. So paths
-    are simulated for 64 of them and not for every origin; all use the same shocks, which makes
-    the quantiles smooth in the variance, and one session ahead they are exact.
+    are simulated from the nodes of a grid of 64 of them, and not for every origin; in between,
+    quantiles over the volatility are linear in the log of the variance. All nodes use the same
+    shocks, which makes the quantiles smooth in the variance, and one session ahead they are exact.
+    Nodes beside which there is no variance are left out.
     """
-    _, omega, alpha, gamma, beta, _ = parameters
     log_variance = np.linspace(np.log(1e-3), np.log(1e3), 64)
-    start = np.exp(log_variance)[:, None]  # (G, 1)
-    variance = np.repeat(start, len(shocks), axis=1)  # (G, P)
-    total = np.zeros_like(variance)
+    step = log_variance[1] - log_variance[0]
+    place = np.clip((np.log(variance) - log_variance[0]) / step, 0, len(log_variance) - 1)
+    node = np.minimum(place.astype(int), len(log_variance) - 2)
+    share = (place - node)[:, None, None]
+    used = np.union1d(node, node + 1)
+    start = np.exp(log_variance)[used, None]  # (G, 1)
+    over_sigma = _simulated(parameters, paths, start, horizons, levels) / np.sqrt(start)[:, :, None]
+    at = np.searchsorted(used, node)
+    low, high = over_sigma[at], over_sigma[at + 1]  # both nodes of each are there
+    return np.sqrt(variance)[:, None, None] * (low + share * (high - low))
+
+
+def _simulated(
+    parameters: GarchParameters,
+    paths: Paths,
+    start: np.ndarray,
+    horizons: tuple[int, ...],
+    levels: np.ndarray,
+) -> np.ndarray:
+    """Quantiles (G, H, Q) of the cumulative shocks from starting variances (G, 1)."""
+    _, omega, alpha, gamma, beta, _ = parameters
+    variance = np.repeat(start, len(paths.shocks), axis=1)  # (G, P)
+    total, moved = np.zeros_like(variance), np.empty_like(variance)
     at_horizon = {}
     for step in range(1, max(horizons) + 1):
-        shock = rng.permutation(shocks)
-        total += np.sqrt(variance) * shock
-        reaction = (alpha + gamma * (shock < 0)) * shock**2 + beta
-        variance = omega + reaction * variance
+        shock = paths.rng.permutation(paths.shocks)
+        np.sqrt(variance, out=moved)
+        moved *= shock
+        total += moved
+        variance *= (alpha + gamma * (shock < 0)) * shock**2 + beta
+        variance += omega
         if step in horizons:
-            at_horizon[step] = np.quantile(total, levels, axis=1).T  # (G, Q)
-    quantiles = np.stack([at_horizon[h] for h in horizons], axis=1)  # (G, H, Q)
-    return SimulatedQuantiles(log_variance, quantiles / np.sqrt(start)[:, :, None])
+            ordered = np.sort(total, axis=1)  # found sooner in what is sorted
+            at_horizon[step] = np.quantile(ordered, levels, axis=1, overwrite_input=True).T
+    return np.stack([at_horizon[h] for h in horizons], axis=1)
 
 
 def _middles(count: int) -> np.ndarray:
