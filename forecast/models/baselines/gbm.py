@@ -4,6 +4,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from forecast.models.base import LEVELS, Forecaster
 from forecast.models.baselines.ewma import unit_student_t
@@ -44,19 +45,20 @@ class GbmQuantiles(Forecaster):
         from sklearn.ensemble import HistGradientBoostingRegressor
 
         x, y = self._training_rows(panel.select(end=until))
-        self.models_ = [
-            HistGradientBoostingRegressor(
-                loss="quantile",
-                quantile=level,
-                max_iter=self.trees,
-                learning_rate=0.05,
-                max_leaf_nodes=8,
-                min_samples_leaf=min(200, len(y) // 20 + 1),
-                early_stopping=False,
-                random_state=self.seed,
-            ).fit(x, y)
-            for level in FITTED_LEVELS
-        ]
+        with _one_thread():
+            self.models_ = [
+                HistGradientBoostingRegressor(
+                    loss="quantile",
+                    quantile=level,
+                    max_iter=self.trees,
+                    learning_rate=0.05,
+                    max_leaf_nodes=8,
+                    min_samples_leaf=min(200, len(y) // 20 + 1),
+                    early_stopping=False,
+                    random_state=self.seed,
+                ).fit(x, y)
+                for level in FITTED_LEVELS
+            ]
         return self
 
     def forecast(
@@ -77,7 +79,8 @@ class GbmQuantiles(Forecaster):
         quantiles = np.empty((len(cutoffs), len(horizons), len(levels)), np.float32)
         for k, h in enumerate(horizons):
             x = _with_horizon(features.values[ticker, session], h)
-            fitted = np.stack([model.predict(x) for model in self.models_], axis=1)
+            with _one_thread():
+                fitted = np.stack([model.predict(x) for model in self.models_], axis=1)
             fitted.sort(axis=1)
             between = fitted[:, node] + share * (fitted[:, node + 1] - fitted[:, node])
             sigma = features.volatility[ticker, session] * np.sqrt(h)
@@ -101,6 +104,11 @@ class GbmQuantiles(Forecaster):
             x.append(_with_horizon(features.values[ticker, session], h))
             y.append(np.clip(scaled[ticker, session], -LARGEST, LARGEST))
         return np.concatenate(x), np.concatenate(y)
+
+
+def _one_thread() -> threadpool_limits:
+    """Keep OpenMP to one thread: on a busy machine more wait for each other, ten times as long."""
+    return threadpool_limits(1, "openmp")
 
 
 def _with_horizon(values: np.ndarray, h: int) -> np.ndarray:
