@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from forecast.counts import counted
 from forecast.errors import NOT_WRITABLE, DivergedError, InputError
 from forecast.locks import LOCK, alone_in
 from forecast.names import check_run_name
@@ -176,7 +177,9 @@ def _explained(error: BaseException, draft: Path, target: Path) -> BaseException
     """The error to raise: with the command that goes on, where there is something to go on with."""
     go_on = resume_command(target.parent, target.name) if draft.exists() else ""
     if isinstance(error, KeyboardInterrupt) and go_on:
-        return KeyboardInterrupt(f"stopped: {_saved(draft)} epochs are saved; go on with: {go_on}")
+        return KeyboardInterrupt(
+            f"stopped: {counted(_saved(draft), 'epoch')} saved; go on with: {go_on}"
+        )
     if isinstance(error, DivergedError) and go_on:
         return DivergedError(f"{error} The epochs before it are kept in {draft / CHECKPOINT}.")
     if isinstance(error, OSError) and error.errno in NOT_WRITABLE:

@@ -108,7 +108,7 @@ def stop(runs_dir, name="cut", failure=KeyboardInterrupt, counts=(4, 2)):
 def test_a_training_that_is_stopped_keeps_its_epochs_and_says_how_to_go_on(tmp_path, everything):
     with pytest.raises(
         KeyboardInterrupt,
-        match=r"6 epochs are saved; go on with: forecast train --resume cut --runs-dir /",
+        match=r"6 epochs saved; go on with: forecast train --resume cut --runs-dir /",
     ):
         stop(tmp_path)
     assert everything(tmp_path) == [".cut.partial"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.evaluation.backtest import make_cutoffs, walk_forward
 from forecast.evaluation.scores import scores
 from forecast.evaluation.significance import skill_table
@@ -92,7 +93,8 @@ def future_of_cutoffs(
         change = _first_change(before, after, origins, horizons)
         if change:
             return Finding(check, False, f"{change} when prices after {day.date()} changed")
-    return Finding(check, True, f"{compared:,} quantiles at {len(days)} cutoffs are identical")
+    at = counted(len(days), "cutoff")
+    return Finding(check, True, f"{compared:,} quantiles at {at} are identical")
 
 
 def future_of_inputs(
@@ -108,7 +110,9 @@ def future_of_inputs(
             changed = panel.sessions[np.argwhere(~same)[0][0]]
             detail = f"those of {changed.date()} changed with prices after {day.date()}"
             return Finding(check, False, detail)
-    return Finding(check, True, f"{before.shape} values are identical at {len(days)} cutoffs")
+    return Finding(
+        check, True, f"{before.shape} values are identical at {counted(len(days), 'cutoff')}"
+    )
 
 
 def future_of_training(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.models.levels import LEVELS
 from forecast.prices.panel import Panel
@@ -77,8 +78,9 @@ def make_cutoffs(
     ticker, session = np.nonzero((np.isfinite(panel.level) & inside[:, None]).T)
     if not ticker.size:
         raise InputError(
-            f"No origin from {pd.Timestamp(first).date()} to {final.date()} has {horizon} sessions "
-            f"after it: the prices run from {sessions[0].date()} to {sessions[-1].date()}; "
+            f"No origin from {pd.Timestamp(first).date()} to {final.date()} has "
+            f"{counted(horizon, 'session')} after it: the prices run from {sessions[0].date()} "
+            f"to {sessions[-1].date()}; "
             "choose an earlier --test-start, a later --end or a shorter --horizon."
         )
     names = pd.Categorical.from_codes(ticker, categories=pd.Index(panel.tickers))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest, make_cutoffs, walk_forward
 from forecast.prices.panel import Panel
@@ -197,7 +198,7 @@ def _check(panel: Panel, start: int, end: int, schedule: Schedule) -> None:
     sessions, horizon = panel.sessions, schedule.horizon
     if end < start:
         raise InputError(
-            f"No cutoff has {horizon} sessions after it: the prices run from "
+            f"No cutoff has {counted(horizon, 'session')} after it: the prices run from "
             f"{sessions[0].date()} to {sessions[-1].date()}; choose an earlier --test-start, a "
             "later --end or a shorter --horizon."
         )

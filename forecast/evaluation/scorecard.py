@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecast import runs
 from forecast.bounded import read_table
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.calibration import before_and_after, reliability
@@ -74,7 +75,7 @@ class Scorecard:
             for model, row in wide.iterrows()
         ]
         return html_table(
-            f"Scorecard: {self.means['origins'].max():,} origins, by sessions ahead",
+            f"Scorecard: {counted(self.means['origins'].max(), 'origin')}, by sessions ahead",
             ("", *(f"CRPS {h}" for h in horizons), *(f"in 90 % band, {h} (%)" for h in horizons)),
             rows,
             "CRPS: mean error of the whole distribution in units of the log return (or of a series "

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from forecast.counts import ahead, counted
 from forecast.evaluation.scores import common, overlap, spacing
 
 #: Level of every verdict.
@@ -179,7 +180,8 @@ def power_notes(skill: pd.DataFrame) -> list[str]:
         seen, detectable = row["crps_skill"], row["detectable_skill"]
         needed = row["sessions"] * (detectable / seen) ** 2 if seen else np.inf
         needs = (
-            f"would need about {needed:,.0f} ({needed * row['spacing'] / YEAR:,.0f} years)"
+            f"would need about {needed:,.0f} "
+            f"({counted(round(needed * row['spacing'] / YEAR), 'year')})"
             if needed < 1e6
             else "is beyond any test"
         )
@@ -189,11 +191,6 @@ def power_notes(skill: pd.DataFrame) -> list[str]:
             f"of five; the {100 * seen:.1f} % seen {needs}."
         )
     return notes
-
-
-def ahead(h: int) -> str:
-    """Put a horizon into words."""
-    return f"{h} session{'' if h == 1 else 's'} ahead"
 
 
 def _skill(

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from forecast.counts import ahead, counted
 from forecast.evaluation.metrics import crps
 from forecast.evaluation.scores import common
-from forecast.evaluation.significance import ahead, skill_table
+from forecast.evaluation.significance import skill_table
 
 #: Cutoffs a drift is looked for in, at least; and per session ahead, because outcomes overlap.
 RECENT, RECENT_PER_SESSION = 60, 12
@@ -161,8 +162,8 @@ def _recent(rows: pd.DataFrame, h: int) -> pd.DataFrame:
 
 def _span(rows: pd.DataFrame) -> str:
     days = rows["cutoff"]
-    count = f"{days.nunique()} cutoffs to {days.max():%Y-%m-%d}"
-    return f"{count}, {len(rows):,} outcomes"
+    count = f"{counted(days.nunique(), 'cutoff')} to {days.max():%Y-%m-%d}"
+    return f"{count}, {counted(len(rows), 'outcome')}"
 
 
 def _with_sessions(scores: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.command_settings import LEDGER, DailySettings
+from forecast.counts import counted
 from forecast.jobs.evening import Evening, new_forecasts, open_evening
 from forecast.jobs.record import say_record
 from forecast.jobs.terminal import Terminal
@@ -36,7 +37,7 @@ def daily(settings: DailySettings, terminal: Terminal, now: pd.Timestamp | None 
         ledger.append(forecasts=forecasts, histories=_histories(evening, ledger))
         _say_forecasts(forecasts, evening, terminal)
         scored = score_due(ledger, evening.panel, evening.made_at)
-        terminal.line(f"  {scored:,} forecasts whose day has come are scored")
+        terminal.line(f"  scored: {counted(scored, 'forecast')} whose day has come")
         trouble += say_record(ledger.scores(), terminal)
     terminal.data(needs_a_person=trouble)
     for words in trouble:
@@ -91,8 +92,8 @@ def _histories(evening: Evening, ledger: Ledger) -> list[dict[str, Any]]:
 def _say_prices(evening: Evening, terminal: Terminal) -> None:
     panel = evening.panel
     terminal.heading(
-        f"Prices: {panel.source}, {len(panel.tickers)} tickers, to {panel.sessions[-1]:%Y-%m-%d}; "
-        f"{evening.told}"
+        f"Prices: {panel.source}, {counted(len(panel.tickers), 'ticker')}, to "
+        f"{panel.sessions[-1]:%Y-%m-%d}; {evening.told}"
     )
     for note in evening.notes:
         terminal.line(f"  {note}")

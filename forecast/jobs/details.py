@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from forecast import runs
+from forecast.counts import ahead, counted
 from forecast.evaluation.backtest import BANDS
 from forecast.evaluation.risk import FEWEST, risk_summary
 from forecast.evaluation.scorecard import Scorecard
 from forecast.evaluation.scores import PINBALL_PERCENT
-from forecast.evaluation.significance import BETTER, WORSE, ahead
+from forecast.evaluation.significance import BETTER, WORSE
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.units import CrpsUnit, crps_unit
 from forecast.jobs.verdicts import alike, number, p_value, say_verdicts
@@ -172,7 +173,8 @@ def group_of(card: Scorecard, network: str, by: str, unit: CrpsUnit) -> Table:
 
 
 def _title(means: pd.DataFrame) -> str:
-    return f"{ahead(int(means['h'].iloc[0])).capitalize()}, {means['origins'].max():,} origins"
+    origins = counted(means["origins"].max(), "origin")
+    return f"{ahead(int(means['h'].iloc[0])).capitalize()}, {origins}"
 
 
 def _rows(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecast import runs
 from forecast.bounded import read_table
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.jobs import findings
 from forecast.jobs.loading import load_networks
@@ -93,7 +94,7 @@ def explain(run: Path, ticker: str | None, span: Span, terminal: Terminal) -> Pa
     seed = manifest["seeds"][0]
     terminal.heading(
         f"{ticker}, {view.days[0]:%Y-%m-%d} to {view.days[-1]:%Y-%m-%d} "
-        f"({len(view.places)} sessions), {', '.join(settings.cell)} of seed {seed}"
+        f"({counted(len(view.places), 'session')}), {', '.join(settings.cell)} of seed {seed}"
     )
     networks = load_networks(run, settings)
     with terminal.stage("looking inside"):
@@ -139,8 +140,9 @@ def choose_span(windows: Windows, ticker: str, span: Span, test_start: pd.Timest
     )
     if not len(able):
         raise InputError(
-            f"{ticker} has {np.isfinite(level).sum()} sessions; to look into the network at one it "
-            f"needs {lookback + int(windows.first[u])} before it: choose another --ticker."
+            f"{ticker} has {counted(np.isfinite(level).sum(), 'session')}; to look into the "
+            f"network at one it needs {lookback + int(windows.first[u])} before it: choose another "
+            "--ticker."
         )
     chosen = able
     if span.first or span.last:
@@ -148,8 +150,8 @@ def choose_span(windows: Windows, ticker: str, span: Span, test_start: pd.Timest
         chosen = able[(days[able] >= first) & (days[able] <= last)]
         if len(chosen) < 2:
             raise InputError(
-                f"{ticker} has {len(chosen)} sessions from {first:%Y-%m-%d} to {last:%Y-%m-%d} "
-                f"with {lookback} sessions behind them; such sessions run from "
+                f"{ticker} has {counted(len(chosen), 'session')} from {first:%Y-%m-%d} to "
+                f"{last:%Y-%m-%d} with {lookback} sessions behind them; such sessions run from "
                 f"{days[able[0]]:%Y-%m-%d} to {days[able[-1]]:%Y-%m-%d}: choose --from and --to "
                 "inside that range."
             )

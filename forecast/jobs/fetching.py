@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.jobs.terminal import Terminal
 from forecast.prices.fetching import FIRST_DAY, Outcome, fetch
@@ -47,7 +48,8 @@ def fetch_prices(
     shrunk = _write(path, found) if path else []
     _say(outcomes, found, connection, terminal)
     if shrunk:
-        more = f" So it is with {len(shrunk) - 1} more tickers." if len(shrunk) > 1 else ""
+        others = counted(len(shrunk) - 1, "more ticker")
+        more = f" So it is with {others}." if len(shrunk) > 1 else ""
         raise InputError(f"{shrunk[0]}{more}")
     return all(each.status != "failed" for each in outcomes)
 
@@ -83,6 +85,6 @@ def _say(
     terminal.data(tickers=pd.DataFrame(rows, columns=list(COLUMNS)))
     failed = [each.ticker for each in outcomes if each.status == "failed"]
     terminal.result(
-        f"{len(outcomes) - len(failed)} of {len(outcomes)} tickers are there"
+        f"{len(outcomes) - len(failed)} of {counted(len(outcomes), 'ticker')} there"
         + (f"; without prices: {', '.join(failed)}" if failed else "")
     )

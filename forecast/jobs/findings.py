@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.jobs.verdicts import alike
 
 
@@ -62,8 +63,8 @@ def reach(gradients: pd.DataFrame, lookback: int) -> str:
         for when in ("untrained", "trained")
     )
     return (
-        f"the gradient falls to 1/e within {after} of {lookback} sessions ({before} before "
-        "training)."
+        f"the gradient falls to 1/e within {after} of {counted(lookback, 'session')} ({before} "
+        "before training)."
     )
 
 
@@ -78,8 +79,9 @@ def inputs(parts: pd.DataFrame) -> str:
         f"{name} {100 * value / best.sum():.0f} %" for name, value in best[:3].items()
     )
     return (
-        f"half of what sets the width of the {h}-session forecast lies in the last {half} "
-        f"sessions; most of it comes from {named} (integrated gradients, Sundararajan et al. 2017)."
+        f"half of what sets the width of the {h}-session forecast lies in the last "
+        f"{counted(half, 'session')}; most of it comes from {named} (integrated gradients, "
+        "Sundararajan et al. 2017)."
     )
 
 

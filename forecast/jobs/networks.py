@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from forecast import runs
+from forecast.counts import counted
 from forecast.drafts import CHECKPOINT
 from forecast.engine import Engine
 from forecast.jobs.following import keep_progress
@@ -104,8 +105,8 @@ def side_by_side(
         shared = shared._replace(draft=None)
         todo = [unit._replace(saved=_read(folders[unit.key])) for unit in todo]
     terminal.heading(
-        f"Training {len(todo)} networks, {min(engine.processes, len(todo))} side by side, each on "
-        "one core (CRPS in units of volatility × √horizon)"
+        f"Training {counted(len(todo), 'network')}, {min(engine.processes, len(todo))} side by "
+        "side, each on one core (CRPS in units of volatility × √horizon)"
     )
     with terminal.progress("networks", len(todo)) as bar:
         for number, trained in engine.run(train_one, todo, shared, str):
@@ -161,7 +162,7 @@ def say_trained(network: NeuralForecaster, terminal: Terminal, title: str = "") 
     best, epochs = network.history_["val_loss"].argmin(), len(network.history_)
     terminal.line(
         f"  {title}best epoch {best + 1} of {epochs}; {network.fit_seconds_:.1f} s, "
-        f"{network.step_ms_:.1f} ms per step of {network.settings.batch_size} windows; "
+        f"{network.step_ms_:.1f} ms per step of {counted(network.settings.batch_size, 'window')}; "
         f"learning rate {network.lr_:.2g}; "
         f"validation CRPS of the EWMA-t it starts from: {network.prior_crps_:.4f}"
     )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from forecast import runs
 from forecast.command_settings import PredictSettings
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.evaluation.backtest import forecast_frame, walk_forward
 from forecast.jobs.newest import newest_prices, pretrained_prices
@@ -59,7 +60,8 @@ def predict(run: Path | None, chosen: PredictSettings, terminal: Terminal) -> Pa
 
 def _say_prices(panel: Panel, notes: list[str], terminal: Terminal) -> None:
     terminal.heading(
-        f"Prices: {panel.source}, {len(panel.tickers)} tickers, to {panel.sessions[-1]:%Y-%m-%d}"
+        f"Prices: {panel.source}, {counted(len(panel.tickers), 'ticker')}, to "
+        f"{panel.sessions[-1]:%Y-%m-%d}"
     )
     for note in notes:
         terminal.line(f"  {note}")
@@ -117,8 +119,8 @@ def forecast_with(
         ticker = short[0]
         have, need = panel.field("adj_close")[ticker].count(), BURN_IN + settings.warmup + 1
         raise InputError(
-            f"{ticker} has {have} sessions; this network needs {need} before it can forecast: "
-            f"leave {ticker} out or give more history."
+            f"{ticker} has {counted(have, 'session')}; this network needs {need} before it can "
+            f"forecast: leave {ticker} out or give more history."
         )
     return frame
 
@@ -145,7 +147,8 @@ def write_fans(
                 bar.step(ticker)
     if len(chosen) < len(tickers):
         terminal.line(
-            f"  fan charts: {len(chosen):,} of {len(tickers):,} tickers; --fans all draws all"
+            f"  fan charts: {len(chosen):,} of {counted(len(tickers), 'ticker')}; --fans all "
+            "draws all"
         )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.jobs.pretrained import refuse_overlap
 from forecast.jobs.terminal import Terminal
 from forecast.prices import Panel, load_prices, render_repairs
@@ -45,14 +46,17 @@ def prepare(settings: Settings, terminal: Terminal) -> Prepared:
     notes = [*render_repairs(repairs), *short]
     days = panel.sessions
     terminal.heading(
-        f"Prices: {settings.source}, {len(panel.tickers)} ticker{'s' * (len(panel.tickers) > 1)} "
-        f"({_some(panel.tickers)}), {len(days)} sessions {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
+        f"Prices: {settings.source}, {counted(len(panel.tickers), 'ticker')} "
+        f"({_some(panel.tickers)}), {counted(len(days), 'session')} {days[0]:%Y-%m-%d} to "
+        f"{days[-1]:%Y-%m-%d}"
     )
     for note in notes or ["nothing had to be repaired"]:
         terminal.line(f"  {note}")
     for name, part in splits.dates(panel).items():
         terminal.line(f"  {name:<10} origins {part['first']} to {part['last']}")
-    terminal.line(f"  purge      {splits.horizon} sessions before validation and before test")
+    terminal.line(
+        f"  purge      {counted(splits.horizon, 'session')} before validation and before test"
+    )
     return Prepared(panel, splits, notes)
 
 

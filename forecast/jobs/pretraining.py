@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import runs
+from forecast.counts import counted
 from forecast.evaluation.backtest import Backtest, make_cutoffs, walk_forward
 from forecast.evaluation.scores import scores, summary
 from forecast.evaluation.significance import skill_table
@@ -43,7 +44,10 @@ SHORT, SHORT_STEP = 60, 20
 def pretrain(settings: Settings, folder: Path, terminal: Terminal) -> None:
     """Train every seed; write the networks, also as ONNX, and ``manifest.json`` to `folder`."""
     prepared, parts = load_sources(settings)
-    terminal.heading(f"Training {settings.seeds} networks on {len(prepared.panel.tickers)} stocks")
+    terminal.heading(
+        f"Training {counted(settings.seeds, 'network')} on "
+        f"{counted(len(prepared.panel.tickers), 'stock')}"
+    )
     networks = train(settings, prepared)
     (folder / "models").mkdir(parents=True, exist_ok=True)
     for network in networks:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from forecast import runs
+from forecast.counts import counted
 from forecast.evaluation.track import drift_alarms, track_record
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.units import crps_unit
@@ -20,9 +21,10 @@ def show_ledger(path: Path, out: Path | None, terminal: Terminal) -> None:
         terminal.result(f"{path} holds no forecast yet.")
         return
     terminal.heading(
-        f"{path}: {len(forecasts):,} forecasts of {forecasts['unique_id'].nunique():,} tickers, "
+        f"{path}: {counted(len(forecasts), 'forecast')} of "
+        f"{counted(forecasts['unique_id'].nunique(), 'ticker')}, "
         f"cutoffs {forecasts['cutoff'].min():%Y-%m-%d} to {forecasts['cutoff'].max():%Y-%m-%d}; "
-        f"{len(scores):,} are scored"
+        f"{len(scores):,} scored"
     )
     say_record(scores, terminal)
     if out is not None:

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from forecast import runs
 from forecast.bounded import read_table
 from forecast.command_settings import BacktestSettings
+from forecast.counts import counted
 from forecast.engine import Engine, Here
 from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest, join, quantile_frame, read_quantile_frame
@@ -106,7 +107,9 @@ def refitted(
     folds, _ = frozen(settings, prepared, walk)
     names = [f"fold-{number:03d}.parquet" for number in range(len(folds))]
     todo = [number for number, name in enumerate(names) if not _is_done(folder, name)]
-    terminal.heading(f"Walking forward in {len(folds)} folds, saved one by one in {folder}")
+    terminal.heading(
+        f"Walking forward in {counted(len(folds), 'fold')}, saved one by one in {folder}"
+    )
     say_tickers(folds[0], prepared.panel, terminal)
     for number, fold in enumerate(folds):
         told = "" if number in todo else ", done before"
@@ -122,8 +125,8 @@ def refitted(
                 bar.step()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"stopped; {saved} of {len(folds)} folds are saved in {folder}, and the same "
-                "command goes on from there"
+                f"stopped; {saved} of {counted(len(folds), 'fold')} saved in {folder}, and the "
+                "same command goes on from there"
             ) from None
     parts = [read_quantile_frame(read_table(folder / name)) for name in names]
     return with_ensembles(join(parts), models)

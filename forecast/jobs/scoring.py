@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast import runs
+from forecast.counts import counted
 from forecast.evaluation.backtest import Backtest, forecast_frame, quantile_frame
 from forecast.evaluation.conformal import SUFFIX
 from forecast.evaluation.report import metrics_json
@@ -52,7 +53,7 @@ def score_into(
     left = len(backtest.cutoffs) - card.means["origins"].max()
     if left:
         terminal.line(
-            f"  {left:,} of {len(backtest.cutoffs):,} origins are not scored: a model had too "
+            f"  {left:,} of {counted(len(backtest.cutoffs), 'origin')} not scored: a model had too "
             "little history there"
         )
     terminal.data(**metrics)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecast import runs
 from forecast.command_settings import StudySettings
+from forecast.counts import counted
 from forecast.engine import Engine
 from forecast.jobs.terminal import Terminal
 from forecast.jobs.workers import workers
@@ -51,7 +52,9 @@ def run_study(
     todo = [unit for unit in units if finished(study, unit, folder) is None]
     terminal.heading(f"{study.name}: {study.shows}")
     before = len(units) - len(todo)
-    terminal.line(f"  {len(units)} measurements" + (f", {before} done before" if before else ""))
+    terminal.line(
+        f"  {counted(len(units), 'measurement')}" + (f", {before} done before" if before else "")
+    )
     seconds = measure(study, todo, folder, engine, terminal)
     frame = collected(study, units, folder)
     findings = study.judge(frame)

@@ -10,6 +10,7 @@ import yaml
 
 from forecast import runs
 from forecast.command_settings import TuneSettings
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.jobs.searching import inside, search_space
 from forecast.jobs.terminal import Terminal, startup_notes_hidden
@@ -45,7 +46,7 @@ def tune(settings: Settings, how: TuneSettings, terminal: Terminal) -> Path:
     fail_abandoned(study)
     before = len(study.trials)
     terminal.heading(
-        f"Tuning {', '.join(space)}: {how.trials} trials after {before}, by the CRPS of "
+        f"Tuning {', '.join(space)}: {counted(how.trials, 'trial')} after {before}, by the CRPS of "
         f"{settings.cell[0]} on {settings.validation_start} to {panel.sessions[-1]:%Y-%m-%d}"
     )
     start = {name: getattr(settings, name) for name in space}
@@ -67,7 +68,7 @@ def tune(settings: Settings, how: TuneSettings, terminal: Terminal) -> Path:
                 terminal.line(f"  trial {trial.number + 1:>3}  {said}  {_words(trial.params)}")
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"stopped; {len(study.trials)} trials are kept, and the same command goes on"
+                f"stopped; {counted(len(study.trials), 'trial')} kept, and the same command goes on"
             ) from None
     return _finish(study, settings, folder, terminal)
 
@@ -92,7 +93,7 @@ def seen_panel(settings: Settings, terminal: Terminal) -> Panel:
     panel, repairs = load_prices(settings.model_copy(update={"end": last}))
     panel, short = drop_short_tickers(panel, settings, settings.tickers)
     terminal.heading(
-        f"Prices: {settings.source}, {len(panel.tickers)} tickers, to "
+        f"Prices: {settings.source}, {counted(len(panel.tickers), 'ticker')}, to "
         f"{panel.sessions[-1]:%Y-%m-%d}; those from {settings.test_start} on are left for the test"
     )
     for note in [*render_repairs(repairs), *short]:
@@ -148,8 +149,8 @@ def _finish(study: "Study", settings: Settings, folder: Path, terminal: Terminal
     if done.empty:
         why = trials["why"].iloc[-1] or "stopped"
         raise InputError(
-            f"none of {len(trials)} trials came to its end (the last one: {why}): choose other "
-            "settings, or more --trials."
+            f"none of {counted(len(trials), 'trial')} came to its end (the last one: {why}): "
+            "choose other settings, or more --trials."
         )
     save(plot_trials(trials), folder / "history.png")
     importance = _importance(study, done)
@@ -163,8 +164,8 @@ def _finish(study: "Study", settings: Settings, folder: Path, terminal: Terminal
     terminal.data(trials=trials, best=dict(best.params), validation_crps=best.value)
     counts = trials["state"].value_counts()
     terminal.result(
-        f"best of {len(trials)} trials ({counts.get('pruned', 0)} stopped early): validation CRPS "
-        f"{best.value:.5f} volatilities with {_words(best.params)}"
+        f"best of {counted(len(trials), 'trial')} ({counts.get('pruned', 0)} stopped early): "
+        f"validation CRPS {best.value:.5f} volatilities with {_words(best.params)}"
     )
     terminal.result(f"train with them: forecast train --config {path}")
     terminal.path(path)

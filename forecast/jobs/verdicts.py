@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from forecast.counts import ahead, counted
 from forecast.evaluation.scorecard import Scorecard
 from forecast.evaluation.significance import (
     BETTER,
     NOT_DISTINGUISHABLE,
     WORSE,
-    ahead,
     power_notes,
 )
 from forecast.jobs.terminal import Terminal
@@ -73,8 +73,8 @@ def say_scores(card: Scorecard, scale: str, terminal: Terminal) -> None:
             rows.append((f"{model}, one seed alone", *spread))
     note = "; ±: standard deviation over seeds" if apart else ""
     terminal.table(
-        f"Test part, {means['origins'].max():,} origins, by sessions ahead: CRPS ({unit.name}, "
-        f"lower is better) and share of outcomes in the 90 % band (%){note}",
+        f"Test part, {counted(means['origins'].max(), 'origin')}, by sessions ahead: CRPS "
+        f"({unit.name}, lower is better) and share of outcomes in the 90 % band (%){note}",
         ("", *(f"{name} {h}" for name in ("CRPS", "90 %") for h in horizons)),
         rows,
     )

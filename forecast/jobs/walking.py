@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from forecast.command_settings import BacktestSettings
+from forecast.counts import counted
 from forecast.evaluation.backtest import Backtest, add_mean
 from forecast.evaluation.folds import Fold, Schedule, forecast_fold, make_folds
 from forecast.jobs.prepare import Prepared
@@ -50,8 +51,8 @@ def once(
     panel, fold = prepared.panel, single_fold(settings, prepared, walk)
     horizons = settings.scored_horizons
     terminal.heading(
-        f"Walking forward: {len(fold.cutoffs(panel)):,} origins, {', '.join(map(str, horizons))} "
-        "sessions ahead, no refit"
+        f"Walking forward: {counted(len(fold.cutoffs(panel)), 'origin')}, "
+        f"{', '.join(map(str, horizons))} sessions ahead, no refit"
     )
     terminal.line(f"  fold 1 of 1: {fold}")
     say_tickers(fold, panel, terminal)

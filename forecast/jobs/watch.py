@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.jobs.evening import Evening
 from forecast.ledger import History, Ledger
@@ -83,7 +84,7 @@ def _shorter(ledger: Ledger, evening: Evening) -> list[str]:
         if now.sessions < before.sessions or now.last < before.last:
             evening.drop([ticker])
             told.append(
-                f"{ticker} has {now.sessions:,} sessions to {now.last}, but had "
+                f"{ticker} has {counted(now.sessions, 'session')} to {now.last}, but had "
                 f"{before.sessions:,} to {before.last} before: it is not forecast until they are "
                 "back; --allow-shorter accepts it"
             )

@@ -6,6 +6,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from forecast.counts import ahead
 from forecast.plots.style import (
     OBSERVED,
     REFERENCE,
@@ -52,7 +53,7 @@ def plot_reliability(calibration: pd.DataFrame) -> Figure:
             }
             curve.plot(level, observed, **look)
             distance.plot(level, observed - level, **look)
-        caption(curve, title=_ahead(h), y="" if column else "outcomes below it (%)")
+        caption(curve, title=ahead(h), y="" if column else "outcomes below it (%)")
         caption(distance, x="quantile level (%)", y="" if column else "difference (points)")
     figure.suptitle("Reliability: how often the outcome fell below each quantile", fontsize=11)
     legend_below(figure, [key(plain(model), **look_of(model)) for model in models])
@@ -112,7 +113,7 @@ def plot_pit(calibration: pd.DataFrame) -> Figure:
         row[0].set_title(plain(model), loc="left", fontsize=10.5)
         row[0].set_ylabel("density", fontsize=9.5)
     for h, top, bottom in zip(horizons, grid[0], grid[-1], strict=True):
-        top.set_title(_ahead(h), loc="right", fontsize=10.5)
+        top.set_title(ahead(h), loc="right", fontsize=10.5)
         bottom.set_xlabel("PIT (quantile level)", fontsize=9.5)
     figure.suptitle(
         "PIT: where in the forecast distribution the outcomes fell (calibrated: flat at 1)",
@@ -155,10 +156,6 @@ def pit_density(level: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np
     if tenths.sum() == 11:
         level, share = level[tenths], share[tenths]
     return level, np.diff(share) / np.diff(level)
-
-
-def _ahead(h: int) -> str:
-    return f"{h} session{'s' if h != 1 else ''} ahead"
 
 
 def _draw_skill(ax: Axes, skill: pd.DataFrame, models: list[str], horizons: list[int]) -> None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from forecast.counts import counted
 from forecast.plots.style import REFERENCE, caption, color_of, key, legend_below, new_axes, require
 
 _DONE = color_of("lstm")
@@ -41,7 +42,7 @@ def plot_trials(trials: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     caption(
         ax,
-        f"{len(trials)} trials: best validation CRPS {best[-1]:.5f}",
+        f"{counted(len(trials), 'trial')}: best validation CRPS {best[-1]:.5f}",
         "trial",
         "validation CRPS (volatilities)",
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.names import check_series_names
 from forecast.prices import checks
@@ -82,8 +83,8 @@ def clean_one(
     rows = checks.drop_nan_closes(name, rows, report)
     if len(rows) < 2:
         raise InputError(
-            f"{name} has {len(rows)} rows with a close, expected 2 at least (and a few hundred "
-            "to train): give a longer history, or leave it out with --tickers."
+            f"{name} has {counted(len(rows), 'row')} with a close, expected 2 at least (and a "
+            "few hundred to train): give a longer history, or leave it out with --tickers."
         )
     adjusted = "adj_close" in rows
     if not adjusted:
@@ -144,7 +145,7 @@ def _report_missing(
     if len(expected) == len(days):
         return
     missing = expected.difference(days)
-    count = f"{len(missing)} of {len(expected)} sessions of {calendar} are missing"
+    count = f"{len(missing)} of {counted(len(expected), 'session')} of {calendar} missing"
     limit = MISSING_SHARE_WEEKDAYS if calendar == WEEKDAYS else MISSING_SHARE
     if len(missing) > limit * len(expected):
         raise InputError(

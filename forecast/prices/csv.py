@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.bounded import check_cells
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.prices.csv_cells import parse_dates, read_cells
 from forecast.prices.csv_columns import Layout, recognise
@@ -33,9 +34,9 @@ def read_csv(settings: PriceSettings) -> Read:
     hashes: list[str] = []
     kinds: dict[str, Path] = {}
     for path in settings.csv:
-        sha256, counted = check_file(path, settings.sep)
+        sha256, size = check_file(path, settings.sep)
         hashes.append(sha256)
-        layout, found = _read_file(path, settings, counted, report)
+        layout, found = _read_file(path, settings, size, report)
         for name, each in found.items():
             kinds.setdefault(layout.kind, path)
             rows[name] = _continued(name, rows[name], each, path) if name in rows else each
@@ -49,17 +50,19 @@ def read_csv(settings: PriceSettings) -> Read:
 
 
 def _read_file(
-    path: Path, settings: PriceSettings, counted: tuple[int, int], report: list[Repair]
+    path: Path, settings: PriceSettings, size: tuple[int, int], report: list[Repair]
 ) -> tuple[Layout, dict[str, pd.DataFrame]]:
     header = read_header(path, settings.sep)
-    check_cells(path, counted, len(header.names))
+    check_cells(path, size, len(header.names))
     layout = recognise(path, header)
     text = [layout.date] if layout.names is None else [layout.date, layout.names]
     style = (settings.sep, settings.decimal)
     table = read_cells(path, header, text, list(layout.values), style)
     days, cut = parse_dates(path, table[layout.date], settings.date_format)
     if cut:
-        report.append(Repair(path.name, None, "dates", f"{cut} cut off: {len(days)} rows"))
+        report.append(
+            Repair(path.name, None, "dates", f"{cut} cut off: {counted(len(days), 'row')}")
+        )
     if layout.ignored:
         report.append(Repair(path.name, None, "columns not used", ", ".join(layout.ignored)))
     days = days.rename("ds")
@@ -128,8 +131,9 @@ def _infer_scale(rows: Rows, kinds: dict[str, Path], report: list[Repair]) -> Sc
             f"{kinds['prices']} holds prices, the other files values of zero or below: prices "
             "are modelled by their logarithm and the others are not; give them separately."
         )
-    name = next(name for name, count in low.items() if count)
-    detail = f"{low[name]} values are 0 or below: no prices, taken as they are, not by logarithm"
+    name = next(name for name, times in low.items() if times)
+    count = counted(low[name], "value")
+    detail = f"{count} of 0 or below: no prices, taken as they are, not by logarithm"
     report.append(Repair(name, None, "scale", detail))
     return "linear"
 

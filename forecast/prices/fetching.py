@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.prices.repairs import Repair
 from forecast.prices.sessions import WEEKDAYS, last_closed_session
@@ -42,7 +43,8 @@ class Outcome:
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.ticker}: {self.status}, {self.sessions} sessions. {self.detail}".rstrip()
+        count = counted(self.sessions, "session")
+        return f"{self.ticker}: {self.status}, {count}. {self.detail}".rstrip()
 
 
 def read_yahoo(
@@ -205,7 +207,8 @@ def _restated(old: pd.DataFrame, new: pd.DataFrame) -> str:
     moved = change.index[change > _SAME_RETURN]
     if not len(moved):
         return f"{said}, returns unchanged; fetched anew"
-    return f"{said}, returns changed on {len(moved)} days from {moved[0].date()}; fetched anew"
+    days = counted(len(moved), "day")
+    return f"{said}, returns changed on {days} from {moved[0].date()}; fetched anew"
 
 
 def _common_calendar(exchanges: dict[str, str], report: list[Repair]) -> str:

@@ -9,6 +9,7 @@ from typing import Literal, Self
 import numpy as np
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.markup import html_table
 from forecast.prices.mapped import is_large, new_array
@@ -103,7 +104,7 @@ class Panel:
             for row in self.summary().itertuples(name=None)
         ]
         return html_table(
-            f"Panel: {len(rows)} series from {self.source}, {len(days):,} sessions "
+            f"Panel: {len(rows)} series from {self.source}, {counted(len(days), 'session')} "
             f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, calendar {self.calendar}",
             ("", "sessions", "first", "last", "holes"),
             rows,

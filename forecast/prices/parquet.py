@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forecast.bounded import check_parquet
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.prices.panel import FIELDS, choose_tickers
 from forecast.runs import written_whole
@@ -100,7 +101,7 @@ def _check_nothing_lost(target: Path, ticker: str, rows: pd.DataFrame) -> None:
     if there.empty or (there.min() >= rows.index.min() and there.max() <= rows.index.max()):
         return
     raise InputError(
-        f"{target} holds {len(there):,} sessions from {there.min():%Y-%m-%d} to "
+        f"{target} holds {counted(len(there), 'session')} from {there.min():%Y-%m-%d} to "
         f"{there.max():%Y-%m-%d}, the new prices of {ticker} are {len(rows):,} from "
         f"{rows.index.min():%Y-%m-%d} to {rows.index.max():%Y-%m-%d}: sessions would be lost, so "
         "it stays as it is; name an earlier --start or a later --end, another --path, or remove "

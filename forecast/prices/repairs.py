@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from forecast.counts import counted
+
 
 @dataclass(frozen=True)
 class Repair:
@@ -44,4 +46,4 @@ def _summary(kind: str, group: list[Repair]) -> str:
     more = f" and {len(counts) - 5} more series" if len(counts) > 5 else ""
     dates = [repair.ds for repair in group if repair.ds is not None]
     span = f", {min(dates).date()} to {max(dates).date()}" if dates else ""
-    return f"{kind}: {len(group)} times ({shown}{more}){span}; first: {group[0].detail}"
+    return f"{kind}: {counted(len(group), 'time')} ({shown}{more}){span}; first: {group[0].detail}"

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from forecast.counts import ahead
 from forecast.report.charts.groups import group_chart
 from forecast.report.parts import Picture, Table
 from forecast.report.reading import RunFolder
-from forecast.report.words import ahead, number, p_value, strongest
+from forecast.report.words import number, p_value, strongest
 
 _SCORES = ["by", "group", "model", "h", "crps", "coverage_90", "origins"]
 _SKILL = ["model", "baseline", "h", "crps_skill"]

@@ -9,13 +9,14 @@ from bokeh.models import ColumnDataSource, Span
 from bokeh.plotting import figure
 
 from forecast.command_settings import LEDGER
+from forecast.counts import ahead
 from forecast.evaluation.track import RECENT, drift_alarms, rolling_coverage, track_record
 from forecast.ledger import open_ledger
 from forecast.plots.style import REFERENCE
 from forecast.report.charts.look import date_axis, hover, ink_of, legend_below, new_figure
 from forecast.report.parts import Picture, Table, Text
 from forecast.report.reading import RunFolder
-from forecast.report.words import ahead, number, p_value
+from forecast.report.words import number, p_value
 from forecast.runs import networks_sha256
 
 HEADER = (

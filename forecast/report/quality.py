@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from forecast.counts import ahead
 from forecast.report.charts.scores import calibration_chart, skill_chart
 from forecast.report.parts import Picture, Table, Text, Tiles
 from forecast.report.reading import RunFolder
-from forecast.report.words import ahead, coverage, each, number, p_value, strongest, verdict
+from forecast.report.words import coverage, each, number, p_value, strongest, verdict
 
 _SKILL = ["model", "baseline", "h", "crps_skill", "ci_low", "ci_high", "p_value", "verdict"]
 _CALIBRATION = ["model", "h", "level", "observed"]

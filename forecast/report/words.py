@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from forecast.counts import ahead, counted
+
 
 class Verdict(NamedTuple):
     """The outcome of the tests in words: one headline, one line per horizon."""
@@ -20,11 +22,6 @@ def listed(items: Sequence[object], most: int = 12) -> str:
     if len(words) > most:
         words = [*words[: most - 1], f"{len(words) - most + 1} more"]
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
-
-
-def ahead(h: Any) -> str:
-    """Return "1 session ahead", "5 sessions ahead"."""
-    return f"{int(h)} session{'' if h == 1 else 's'} ahead"
 
 
 def number(value: object, form: str, factor: float = 1) -> str:
@@ -58,9 +55,7 @@ def on_what(manifest: dict[str, Any]) -> str:
     data, splits = manifest.get("data", {}), manifest.get("splits", {})
     test, validation = splits.get("test", {}), splits.get("validation", {})
     trials = manifest.get("tuned_trials", 0)
-    tuned = (
-        f" Their settings were chosen among {number(trials, ',')} trials there." if trials else ""
-    )
+    tuned = f" Their settings were chosen among {counted(trials, 'trial')} there." if trials else ""
     folds = manifest.get("backtest", {}).get("folds") or [{}]
     some = (
         f" Forecast and scored are {number(folds[0]['tickers'], ',')} of the tickers, taken evenly "
@@ -69,8 +64,9 @@ def on_what(manifest: dict[str, Any]) -> str:
         else ""
     )
     return (
-        f"Prices from the source “{data.get('source', '?')}”: {len(data.get('tickers', []))} "
-        f"tickers, {number(data.get('sessions'), ',')} sessions from {data.get('first', '?')} to "
+        f"Prices from the source “{data.get('source', '?')}”: "
+        f"{counted(len(data.get('tickers', [])), 'ticker')}, "
+        f"{number(data.get('sessions'), ',')} sessions from {data.get('first', '?')} to "
         f"{data.get('last', '?')}. The networks learned from the sessions before "
         f"{validation.get('first', '?')}, were chosen on those before {test.get('first', '?')}, "
         f"and are scored on those from there to {test.get('last', '?')}, which they had never seen."

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast import runs
+from forecast.counts import counted
 from forecast.studies import NAMES
 
 HEAD = """# Studies
@@ -47,7 +48,7 @@ def render(folder: Path) -> str:
 
 def _section(result: dict[str, Any], folder: str) -> str:
     name, seeds = result["name"], result["seeds"]
-    size = f"{seeds} seed{'s' if seeds > 1 else ''}{', small sizes' if result['quick'] else ''}"
+    size = f"{counted(seeds, 'seed')}{', small sizes' if result['quick'] else ''}"
     return (
         f"## {name}\n\n{result['shows']}\n\n"
         f"{result['task']} ({size})\n\n"

@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.prices.panel import Panel
 from forecast.settings import WindowSettings
@@ -130,7 +131,10 @@ def drop_short_tickers(
 
 def _left_out(short: dict[str, int], arithmetic: str) -> list[str]:
     """A sentence for each ticker, or one for all of many."""
-    told = [f"{ticker} left out: {count} sessions; {arithmetic}" for ticker, count in short.items()]
+    told = [
+        f"{ticker} left out: {counted(count, 'session')}; {arithmetic}"
+        for ticker, count in short.items()
+    ]
     if len(told) <= MOST_SENTENCES:
         return told
     some = ", ".join(f"{ticker} {short[ticker]}" for ticker in list(short)[:MOST_SENTENCES])

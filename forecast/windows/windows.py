@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.prices.mapped import new_array
 from forecast.prices.panel import Panel
@@ -170,7 +171,8 @@ def build_windows(panel: Panel, settings: WindowSettings, market: Sequence[str] 
     need = settings.warmup + BURN_IN + 1
     if len(panel.sessions) < need:
         raise InputError(
-            f"{len(panel.sessions)} sessions; a forecast needs {BURN_IN} sessions to estimate "
+            f"{counted(len(panel.sessions), 'session')}; a forecast needs {BURN_IN} sessions to "
+            "estimate "
             f"volatility + {settings.warmup} to warm up + 1 = {need}: give more history or "
             "shorten --lookback."
         )

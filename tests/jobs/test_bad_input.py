@@ -54,7 +54,7 @@ def test_series_that_start_late_end_early_or_stand_still_are_trained_on_and_scor
     forecasts = pd.read_parquet(run.folder / "forecasts.parquet").query("h == 1")
     missing = int(forecasts["gru"].isna().sum())
     assert missing > 0
-    assert left == [f"  {missing} of {len(forecasts):,} origins are not scored: a model had too "
+    assert left == [f"  {missing} of {len(forecasts):,} origins not scored: a model had too "
                     "little history there"]  # fmt: skip
     again = run("backtest", "--refit-every", 250, "--step", 20, "--window", "rolling")
     assert again.count("saved after") == 2

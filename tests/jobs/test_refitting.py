@@ -99,7 +99,7 @@ def test_a_walk_that_was_stopped_goes_on_where_it_was(run, prepared, monkeypatch
         path.unlink()
     monkeypatch.setattr(Counting, "fits", 0)
     monkeypatch.setattr(Counting, "stop_at", 6)  # in the third fold, two seeds each
-    message = r"stopped; 2 of \d folds are saved in .*, and the same command goes on from there"
+    message = r"stopped; 2 of \d folds saved in .*, and the same command goes on from there"
     with pytest.raises(KeyboardInterrupt, match=message):
         walk_of(run, prepared)
     assert sorted(path.name for path in folder.glob("*.parquet")) == [

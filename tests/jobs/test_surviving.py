@@ -188,7 +188,7 @@ def test_ctrl_c_ends_a_training_with_the_command_that_goes_on_and_that_goes_on(
     finally:
         signal.signal(signal.SIGINT, before)
     command = f"forecast train --resume cut --runs-dir {tmp_path}"
-    assert said == f"stopped: 1 epochs are saved; go on with: {command}\n"
+    assert said == f"stopped: 1 epoch saved; go on with: {command}\n"
     assert "going on after epoch 1" in call(0, *command.split()[1:]).out
     assert compare_runs(whole, tmp_path / "cut")[1] == []
     said = call(2, *command.split()[1:]).err

@@ -171,7 +171,7 @@ def test_ctrl_c_keeps_the_trials(settings, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Network, "loss", stopped)
-        with pytest.raises(KeyboardInterrupt, match="3 trials are kept, and the same command goes"):
+        with pytest.raises(KeyboardInterrupt, match="3 trials kept, and the same command goes"):
             tuned(settings, trials=2)
     assert read(tuned(settings, trials=1))["tuned_trials"] == 4
 

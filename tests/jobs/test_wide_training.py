@@ -195,7 +195,7 @@ def test_a_training_on_a_mapped_panel_that_was_stopped_goes_on_and_ends_alike(
     try:
         with monkeypatch.context() as patch:
             patch.setattr(FiniteGuard, "on_epoch_begin", interrupted)
-            assert "stopped: 1 epochs are saved" in call(130, *train, "--name", "cut").err
+            assert "stopped: 1 epoch saved" in call(130, *train, "--name", "cut").err
     finally:
         signal.signal(signal.SIGINT, before)
     shutil.rmtree(folder)  # the training has its own copy

@@ -138,7 +138,7 @@ def test_weekdays_without_any_price_are_holidays_on_the_calendar_of_weekdays():
     panel, repairs = cleaned(frame, "24/5")
     assert panel.sessions.equals(days.rename("ds"))
     assert [str(each) for each in repairs] == [
-        "x 2024-05-01: missing days: 1 of 262 sessions of 24/5 are missing, left empty"
+        "x 2024-05-01: missing days: 1 of 262 sessions of 24/5 missing, left empty"
     ]
 
 

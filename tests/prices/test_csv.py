@@ -104,7 +104,7 @@ def test_a_series_is_linear_where_it_reaches_zero(tmp_path):
     days = pd.date_range("2024-01-01", periods=40)
     panel, repairs = load(write(tmp_path, "oslo.csv", series(days, np.arange(40.0) - 3)))
     assert panel.scale == "linear"
-    assert "4 values are 0 or below" in str(repairs[0])
+    assert "4 values of 0 or below" in str(repairs[0])
     np.testing.assert_array_equal(panel.level[:, 0], np.arange(40.0) - 3)
 
 

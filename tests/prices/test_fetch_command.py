@@ -33,7 +33,7 @@ def fetched(connection, *tickers):
 def test_every_ticker_has_its_line_and_is_in_the_cache(yahoo, connection):
     done, said = fetched(connection, "AAPL", "^GSPC", "BRK-B")
     assert done
-    assert "3 of 3 tickers are there" in said
+    assert "3 of 3 tickers there" in said
     for name in ("AAPL", "^GSPC", "BRK-B"):
         line = next(line for line in said.splitlines() if line.strip().startswith(name))
         assert line.split()[1:5] == ["fetched", "124", "2024-01-02", "2024-06-28"]
@@ -44,7 +44,7 @@ def test_what_could_be_had_is_kept_when_one_ticker_fails(yahoo, connection):
     yahoo.behaviour["GONE"] = gone
     done, said = fetched(connection, "AAPL", "GONE", "MSFT")
     assert not done
-    assert "2 of 3 tickers are there; without prices: GONE" in said
+    assert "2 of 3 tickers there; without prices: GONE" in said
     assert "Yahoo has no prices of GONE" in said
     assert load_cached(connection.folder, "MSFT") is not None
 
@@ -126,7 +126,7 @@ def test_check_prints_series_and_repairs_and_trains_nothing(tmp_path, capsys, ma
     said = capsys.readouterr().out
     assert stopped.value.code == 0
     assert "1 series from csv, calendar XNYS" in said
-    assert "missing session: 1 of 60 sessions of XNYS are missing" in said
+    assert "missing session: 1 of 60 sessions of XNYS missing" in said
     assert list(tmp_path.iterdir()) == [tmp_path / "ONE.csv"]
 
 
