@@ -12,10 +12,13 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "scale_measures.py"
 @pytest.fixture(scope="module")
 def measures():
     """The names of the script, with as little to do as there can be."""
-    names = runpy.run_path(str(SCRIPT))
-    for kind in (names["Ours"], names["Keras"]):
-        kind.__init__.__globals__.update(STEPS=3, AHEAD=1, ORIGINS=1, BATCH=8)
-    return names
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)
+        names = runpy.run_path(str(SCRIPT))
+        patch.setattr("scale_loop.AHEAD", 1)
+        for kind in (names["Ours"], names["Keras"]):
+            kind.__init__.__globals__.update(STEPS=3, ORIGINS=1, BATCH=8)
+        yield names
 
 
 def test_keras_cuts_features_and_targets_of_the_same_windows(measures):
