@@ -82,17 +82,10 @@ def copy_detector(backtest: Backtest, panel: Panel) -> pd.DataFrame:
         for k, h in enumerate(backtest.horizons):
             change, actual = backtest.at(model, 0.5)[:, k].astype(float), backtest.actual[:, k]
             known = np.isfinite(change + actual)
-            prices = pd.DataFrame(
-                {
-                    "forecast": panel.value(now + change),
-                    "today": panel.value(now),
-                    "future": panel.value(now + actual),
-                }
-            )[known]
-            by_ticker = prices.groupby(ticker[known])
+            forecast = panel.value(now + change)
             today, future = (
-                by_ticker.apply(lambda g, c=c: g["forecast"].corr(g[c])).mean()
-                for c in ("today", "future")
+                _mean_correlation(forecast[known], price[known], ticker[known])
+                for price in (panel.value(now), panel.value(now + actual))
             )
             overlapping = overlap(pd.DataFrame({"session": session[known]}), h)
             lags = max(overlapping - 1, int(np.ceil(len(np.unique(date)) ** (1 / 3))))
@@ -104,3 +97,12 @@ def copy_detector(backtest: Backtest, panel: Panel) -> pd.DataFrame:
             rows.append((model, h, today, future, both, test.p_value, verdict))
     columns = ["model", "h", "corr_today", "corr_future", "corr_change", "p_value", "verdict"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _mean_correlation(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> float:
+    """Mean over the groups (N,) of the correlation of `x` and `y` (N,) in each."""
+    order = np.argsort(group, kind="stable")
+    ends = np.flatnonzero(np.diff(group[order])) + 1
+    with np.errstate(invalid="ignore", divide="ignore"):  # a constant has no correlation
+        each = [np.corrcoef(x[i], y[i])[0, 1] for i in np.split(order, ends) if len(i) > 1]
+    return float(pd.Series(each, dtype=float).mean())

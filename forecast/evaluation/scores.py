@@ -92,7 +92,11 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("model", "h")) -> pd.DataF
     ``r2_oos = 1 − Σ squared_error / Σ squared_return`` is against a forecast of zero (Campbell
     and Thompson, 2008).
     """
-    shared = common(table)
+    return _means(common(table), by)
+
+
+def _means(shared: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """`summary` of rows that are common already."""
     grouped = shared.groupby(list(by), observed=True, sort=False)
     means = grouped[list(shared.select_dtypes("float"))].mean()
     means.insert(0, "origins", grouped.size())
@@ -106,9 +110,9 @@ def score_table(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     `by` is "all", "ticker", "year" or "regime" (see `add_groups`) and `group` which of them.
     """
     grouped = add_groups(common(table), panel)
-    parts = [summary(grouped).assign(by="all", group="all")]
+    parts = [_means(grouped, ("model", "h")).assign(by="all", group="all")]
     for by, column in _GROUPS.items():
-        means = summary(grouped, ("model", "h", column)).rename(columns={column: "group"})
+        means = _means(grouped, ("model", "h", column)).rename(columns={column: "group"})
         means = means.sort_values("group", kind="stable")
         parts.append(means.assign(by=by, group=means["group"].astype(str)))
     whole = pd.concat(parts, ignore_index=True)

@@ -86,19 +86,10 @@ def skill_table(
     four cases of five, all as shares. The verdict is "better", "worse" or "not
     distinguishable" at 5 %; `reason` says why there was no test.
     """
-    shared = common(table)
     rows = []
-    for h, at_h in shared.groupby("h"):
-        losses = at_h.pivot_table(
-            values="crps", index=["unique_id", "cutoff"], columns="model", observed=True
-        )
-        by_date = losses.groupby(level="cutoff").mean()
-        apart = {"spacing": spacing(at_h)}
-        for model in models:
-            for baseline in baselines:
-                if model != baseline:
-                    row = _skill(losses, by_date, model, baseline, overlap(at_h, int(str(h))))
-                    rows.append({"model": model, "baseline": baseline, "h": h, **row, **apart})
+    for h, losses in _losses(common(table)).groupby(level="h"):
+        by_session = losses.groupby(level="session").mean()
+        rows += _skills(losses, by_session, int(str(h)), models, baselines)
     return pd.DataFrame(rows, columns=["model", "baseline", "h", *_SKILL_COLUMNS])
 
 
@@ -110,13 +101,15 @@ def ticker_table(
     ``p_holm`` is Holm's correction over the tickers of one model, baseline and horizon, and the
     verdict goes by it.
     """
-    parts = [
-        skill_table(rows, models, baselines).assign(unique_id=ticker)
-        for ticker, rows in common(table).groupby("unique_id", observed=True)
-    ]
-    whole = pd.concat(parts, ignore_index=True).assign(p_holm=np.nan)
-    for _, rows in whole[whole["p_value"].notna()].groupby(["model", "baseline", "h"]):
-        whole.loc[rows.index, "p_holm"] = holm(rows["p_value"].to_numpy())
+    rows = []
+    losses = _losses(common(table))
+    for (ticker, h), own in losses.groupby(level=["unique_id", "h"], observed=True):
+        skills = _skills(own, own, int(str(h)), models, baselines)
+        rows += [{**row, "unique_id": ticker} for row in skills]
+    columns = ["model", "baseline", "h", *_SKILL_COLUMNS, "unique_id"]
+    whole = pd.DataFrame(rows, columns=columns).assign(p_holm=np.nan)
+    for _, tested in whole[whole["p_value"].notna()].groupby(["model", "baseline", "h"]):
+        whole.loc[tested.index, "p_holm"] = holm(tested["p_value"].to_numpy())
     whole["verdict"] = [
         verdict_of(p, skill) for p, skill in zip(whole["p_holm"], whole["crps_skill"], strict=True)
     ]
@@ -193,18 +186,54 @@ def power_notes(skill: pd.DataFrame) -> list[str]:
     return notes
 
 
+def _losses(shared: pd.DataFrame) -> pd.DataFrame:
+    """CRPS by ``unique_id, h, session``, a column per model, of the rows of `common`."""
+    return shared.pivot_table(
+        values="crps", index=["unique_id", "h", "session"], columns="model", observed=True
+    )
+
+
+def _skills(
+    losses: pd.DataFrame,
+    by_session: pd.DataFrame,
+    h: int,
+    models: Sequence[str],
+    baselines: Sequence[str],
+) -> list[dict[str, object]]:
+    """Rows of `skill_table` at one horizon: `losses` by origin, `by_session` their means."""
+    sessions = pd.DataFrame({"session": by_session.index.get_level_values("session")})
+    apart = {"h": h, "spacing": spacing(sessions)}
+    every, daily, overlapping = _known(losses), _known(by_session), overlap(sessions, h)
+    return [
+        {"model": a, "baseline": b, **_skill(every, daily, a, b, overlapping), **apart}
+        for a in models
+        for b in baselines
+        if a != b
+    ]
+
+
+def _known(losses: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The losses (D,) of each model that has any."""
+    columns = zip(losses.columns, losses.to_numpy().T, strict=True)
+    return {str(model): loss for model, loss in columns if not np.isnan(loss[0])}
+
+
 def _skill(
-    losses: pd.DataFrame, by_date: pd.DataFrame, model: str, baseline: str, overlapping: int
+    losses: dict[str, np.ndarray],
+    by_session: dict[str, np.ndarray],
+    model: str,
+    baseline: str,
+    overlapping: int,
 ) -> dict[str, object]:
-    """One row of `skill_table`: `losses` by origin, `by_date` their means, one horizon."""
-    if losses.get(model) is None or losses.get(baseline) is None:
+    """What a row of `skill_table` says of a model and a baseline."""
+    if not {model, baseline} <= set(losses):
         return dict.fromkeys(_SKILL_COLUMNS, np.nan) | {
             "verdict": NOT_DISTINGUISHABLE,
             "sessions": 0,
             "reason": "no forecast with a known outcome",
         }
     reference = losses[baseline].mean() or np.nan  # no skill relative to a perfect forecast
-    test = diebold_mariano(by_date[model].to_numpy(), by_date[baseline].to_numpy(), overlapping)
+    test = diebold_mariano(by_session[model], by_session[baseline], overlapping)
     skill = 1 - losses[model].mean() / reference
     margin = _t_quantile(1 - ALPHA / 2, test.sessions) * test.std_error / reference
     power = (_t_quantile(1 - ALPHA / 2, test.sessions) + _t_quantile(POWER, test.sessions)) * (
