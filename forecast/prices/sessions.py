@@ -18,8 +18,9 @@ EVERY_DAY, WEEKDAYS = "24/7", "24/5"
 #: Built beyond what is asked for, so that the dates of forecasts need no second calendar.
 AHEAD = pd.Timedelta(days=400)
 
-# Building a calendar takes about 0.2 s, so that each is built once and widened when needed.
-_built: dict[str, pd.DatetimeIndex] = {}
+# Building a calendar takes about 0.2 s, so that each is built once and widened when needed: the
+# times at which its sessions close, by session.
+_built: dict[str, pd.Series] = {}
 _range: dict[str, tuple[pd.Timestamp, pd.Timestamp]] = {}
 
 
@@ -30,12 +31,7 @@ def sessions_between(
 
     Raises InputError for an unknown calendar and for dates that it does not cover.
     """
-    start, end = pd.Timestamp(start), pd.Timestamp(end)
-    if calendar not in _built or start < _range[calendar][0] or end > _range[calendar][1]:
-        first, last = _range.get(calendar, (start, end))
-        _build(calendar, min(first, start), max(last, end))
-    sessions = _built[calendar]
-    return sessions[sessions.searchsorted(start) : sessions.searchsorted(end, side="right")]
+    return pd.DatetimeIndex(_closes(calendar, pd.Timestamp(start), pd.Timestamp(end)).index)
 
 
 def next_sessions(calendar: str, after: pd.Timestamp | str, count: int) -> pd.DatetimeIndex:
@@ -59,8 +55,18 @@ def missing_sessions(calendar: str, sessions: pd.DatetimeIndex) -> pd.DatetimeIn
 def last_closed_session(calendar: str, now: pd.Timestamp) -> pd.Timestamp:
     """Return the last session whose close is not later than `now` (an aware time)."""
     today = now.tz_convert("UTC").tz_localize(None).normalize()
-    closes = _schedule(calendar, today - pd.Timedelta(days=30), today + pd.Timedelta(days=2)).closes
+    closes = _closes(calendar, today - pd.Timedelta(days=30), today + pd.Timedelta(days=2))
     return closes.index[closes <= now][-1]
+
+
+def _closes(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.Series:
+    """Return when the sessions from `start` to `end` close, by session; the calendar is built."""
+    if calendar not in _built or start < _range[calendar][0] or end > _range[calendar][1]:
+        first, last = _range.get(calendar, (start, end))
+        _build(calendar, min(first, start), max(last, end))
+    closes = _built[calendar]
+    sessions = closes.index
+    return closes.iloc[sessions.searchsorted(start) : sessions.searchsorted(end, side="right")]
 
 
 def _build(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> None:
@@ -68,13 +74,13 @@ def _build(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> None:
 
     if end < pd.Timestamp.max - AHEAD:
         with suppress(InputError, NoSessionsError):
-            _built[calendar] = _schedule(calendar, start, end + AHEAD).sessions.as_unit("ns")
+            _built[calendar] = _schedule(calendar, start, end + AHEAD).closes
             _range[calendar] = (start, end + AHEAD)
             return
     try:
-        _built[calendar] = _schedule(calendar, start, end).sessions.as_unit("ns")
+        _built[calendar] = _schedule(calendar, start, end).closes
     except NoSessionsError:
-        _built[calendar] = pd.DatetimeIndex([], dtype="datetime64[ns]")
+        _built[calendar] = pd.Series([], pd.DatetimeIndex([], dtype="datetime64[ns]"))
     _range[calendar] = (start, end)
 
 

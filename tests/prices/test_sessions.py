@@ -73,7 +73,7 @@ def test_a_session_counts_once_its_exchange_has_closed(now, last):
     assert last_closed_session("XNYS", aware) == pd.Timestamp(last)
 
 
-def test_the_sessions_after_the_last_price_need_no_second_calendar(monkeypatch):
+def test_later_sessions_and_the_last_close_need_no_second_calendar(monkeypatch):
     built = []
 
     def schedule(*arguments):
@@ -86,6 +86,8 @@ def test_the_sessions_after_the_last_price_need_no_second_calendar(monkeypatch):
     monkeypatch.setattr(sessions, "_range", {})
     sessions_between("XNYS", "2020-01-02", "2024-03-01")
     assert len(next_sessions("XNYS", "2024-03-01", 100)) == 100
+    closed = last_closed_session("XNYS", pd.Timestamp("2024-03-02", tz="UTC"))
+    assert closed == pd.Timestamp("2024-03-01")
     assert len(built) == 1
 
 
