@@ -44,7 +44,7 @@ def load_to_forecast(run: Path | None, settings: Settings) -> LoadedNetworks:
     ensemble = (
         load_pretrained()[1] if run is None else load_networks(run, settings)[settings.cell[0]]
     )
-    members = [member for member in ensemble.members if isinstance(member, NeuralForecaster)]
+    members = ensemble.members
     return LoadedNetworks([m.network_ for m in members], settings, members[0].market_)
 
 

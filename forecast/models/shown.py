@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 
 from forecast.models.base import LEVELS, Forecaster
 from forecast.prices.panel import Panel
@@ -89,6 +88,8 @@ class ByTicker(_InParts):
         return next(iter(self.models.values())).name
 
     def __sklearn_clone__(self) -> Self:
+        from sklearn.base import clone
+
         return type(self)({ticker: clone(model) for ticker, model in self.models.items()})
 
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:

@@ -8,12 +8,13 @@ import pandas as pd
 
 from forecast.models.base import LEVELS, Forecaster
 from forecast.prices.panel import Panel
+from forecast.training.forecaster import NeuralForecaster
 
 
 class Ensemble(Forecaster):
-    """Mean of the quantiles of several fitted forecasters (Vincent averaging)."""
+    """Mean of the quantiles of several networks (Vincent averaging)."""
 
-    def __init__(self, members: Sequence[Forecaster]) -> None:
+    def __init__(self, members: Sequence[NeuralForecaster]) -> None:
         self.members = members
 
     @property

@@ -42,7 +42,7 @@ def export(
             "savedmodel."
         )
     members = forecaster.members if isinstance(forecaster, Ensemble) else [forecaster]
-    model = quantile_model([m for m in members if isinstance(m, NeuralForecaster)], levels)
+    model = quantile_model(members, levels)
     kind = "onnx" if format == "onnx" else "tf_saved_model"
     with plain_loop(), warnings.catch_warnings():
         # Keras asks whether NumPy has np.object before it calls tf2onnx

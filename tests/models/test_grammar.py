@@ -4,9 +4,12 @@ import inspect
 
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from forecast.models.base import Forecaster
 from forecast.models.baselines import BASELINES
+from forecast.models.baselines.drift import Drift
 from forecast.models.baselines.ewma import EwmaT
 from forecast.models.baselines.garch import Garch
 from forecast.models.baselines.history import History
@@ -91,6 +94,13 @@ def test_the_models_inside_a_clone_are_unfitted_too(make_panel):
 def test_clones_report_to_the_terminal_of_the_first():
     report = ProgressReport(print, print)
     assert clone(NeuralForecaster(report=report)).report is report
+
+
+def test_scikit_learn_knows_whether_a_forecaster_is_fitted(make_panel):
+    panel, model = make_panel(tickers=1, sessions=200), Drift()
+    with pytest.raises(NotFittedError, match="This Drift instance is not fitted yet"):
+        check_is_fitted(model)
+    check_is_fitted(model.fit(panel, panel.sessions[-1]))
 
 
 def test_in_a_notebook_a_forecaster_shows_its_parameters_escaped():
