@@ -1,5 +1,6 @@
 """Which library runs the networks of a saved run, and that nobody waits for the other."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -107,8 +108,17 @@ def test_the_pretrained_network_forecasts_without_tensorflow_and_draws(tmp_path)
 
 def test_an_evening_needs_no_tensorflow(run, tmp_path):
     text, imported = asked("daily", "--run", run, "--ledger", tmp_path / "l.sqlite", "--json")
-    assert not {"tensorflow", "keras"} & set(imported)
+    assert imported == ["scipy", "onnxruntime"]
     assert json.loads(text)["path"] == str(tmp_path / "l.sqlite")
+
+
+def test_keras_starts_without_scikit_learn_which_is_there_afterwards(monkeypatch):
+    monkeypatch.delitem(sys.modules, "sklearn", raising=False)
+    with runtimes.without_scikit_learn(), pytest.raises(ImportError):
+        importlib.import_module("sklearn")
+    already = importlib.import_module("sklearn")
+    with runtimes.without_scikit_learn():
+        assert importlib.import_module("sklearn") is already
 
 
 def test_a_run_that_was_not_exported_is_told_how_to_and_auto_goes_on(run, call, tmp_path):
