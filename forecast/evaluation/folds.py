@@ -142,20 +142,26 @@ def _of_some_tickers(folds: list[Fold], panel: Panel, most: int) -> list[Fold]:
     return [replace(fold, tickers=tuple(map(str, chosen))) for fold in folds]
 
 
-def refit(models: Mapping[str, "Forecaster"], panel: Panel, fold: Fold) -> dict[str, "Forecaster"]:
+def refit(
+    models: Mapping[str, "Forecaster"],
+    panel: Panel,
+    fold: Fold,
+    done: Callable[[str], None] = lambda name: None,
+) -> dict[str, "Forecaster"]:
     """Return clones of the models fitted on the training sessions of a fold.
 
     They are given no price outside these sessions; those that do not see the market are given the
-    tickers of the fold alone.
+    tickers of the fold alone. `done` is told the name of each that is fitted.
     """
     from sklearn.base import clone
 
     past = panel.select(start=fold.train_from, end=fold.train_until)
     shown = fold.shown(past)
-    return {
-        name: clone(model).fit(past if model.sees_market else shown, fold.train_until)
-        for name, model in models.items()
-    }
+    fitted = {}
+    for name, model in models.items():
+        fitted[name] = clone(model).fit(past if model.sees_market else shown, fold.train_until)
+        done(name)
+    return fitted
 
 
 def forecast_fold(
@@ -185,13 +191,18 @@ def walk_folds(
     panel: Panel,
     folds: Sequence[Fold],
     horizons: tuple[int, ...],
+    done: Callable[[str], None] = lambda what: None,
 ) -> Iterator[tuple[Fold, Backtest]]:
     """Refit and forecast fold by fold, so that each can be saved when it is done.
 
-    `backtest.join` puts the parts together.
+    `backtest.join` puts the parts together; `done` is told what each model has done, in words.
     """
     for fold in folds:
-        yield fold, forecast_fold(refit(models, panel, fold), panel, fold, horizons)
+        fitted = refit(models, panel, fold, lambda name: done(f"{name} is fitted"))
+        forecast = forecast_fold(
+            fitted, panel, fold, horizons, lambda name: done(f"{name} has forecast")
+        )
+        yield fold, forecast
 
 
 def _check(panel: Panel, start: int, end: int, schedule: Schedule) -> None:

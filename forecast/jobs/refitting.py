@@ -1,7 +1,8 @@
 """Walking forward with refits: every fold trains anew and is saved when it is done."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,9 @@ def refitted(
     shared = (learners, prepared.panel, settings.scored_horizons)
     saved = len(folds) - len(todo)
     with terminal.progress("folds", len(todo)) as bar:
+        work = walked if engine.apart else partial(walked, done=bar.say)
         try:
-            for place, (part, seconds) in engine.run(walked, [folds[n] for n in todo], shared, str):
+            for place, (part, seconds) in engine.run(work, [folds[n] for n in todo], shared, str):
                 _save(folder, names[todo[place]], part)
                 saved += 1
                 terminal.line(f"  fold {todo[place] + 1}: saved after {seconds:.0f} s")
@@ -133,16 +135,19 @@ def refitted(
 
 
 def walked(
-    shared: tuple[Mapping[str, Forecaster], Panel, tuple[int, ...]], fold: Fold
+    shared: tuple[Mapping[str, Forecaster], Panel, tuple[int, ...]],
+    fold: Fold,
+    done: Callable[[str], None] = lambda what: None,
 ) -> tuple[Backtest, float]:
     """Train and walk one fold, in whatever process this is called; also the seconds it took.
 
+    `done` is told what each model has done.
     The linear algebra of the baselines has one thread: with more, last bits depend on their number.
     """
     began = time.perf_counter()
     learners, panel, horizons = shared
     with threadpool_limits(1, "blas"):
-        _, backtest = next(walk_folds(learners, panel, [fold], horizons))
+        _, backtest = next(walk_folds(learners, panel, [fold], horizons, done))
     return backtest, time.perf_counter() - began
 
 

@@ -150,6 +150,10 @@ class Bar:
     def __init__(self, bars: Progress, task: object) -> None:
         self._bars, self._task = bars, task
 
+    def say(self, state: str) -> None:
+        """Show the state beside the bar, which stays where it is."""
+        self._bars.update(self._task, state=printable(state))  # type: ignore[arg-type]
+
     def step(self, state: str = "") -> None:
         """Go one step on, and show the state beside the bar."""
         self._bars.update(self._task, advance=1, state=printable(state))  # type: ignore[arg-type]

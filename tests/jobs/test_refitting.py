@@ -91,6 +91,15 @@ def test_every_fold_is_saved_and_together_they_are_the_walk(run, prepared):
         assert f"fold {number} of {len(folds)}: {fold}\n" in said
 
 
+def test_while_a_fold_is_walked_it_is_told_what_each_model_has_done(run, prepared, monkeypatch):
+    told = []
+    monkeypatch.setattr("forecast.jobs.terminal.Bar.say", lambda bar, state: told.append(state))
+    walk_of(run, prepared)
+    names = ["gru-seed0", "gru-seed1", "ewma-t"]
+    assert told[:3] == [f"{name} is fitted" for name in names]
+    assert told[3:6] == [f"{name} has forecast" for name in names]
+
+
 def test_a_walk_that_was_stopped_goes_on_where_it_was(run, prepared, monkeypatch):
     whole, _ = walk_of(run, prepared)
     once = Counting.fits

@@ -33,6 +33,7 @@ def everything(terminal):
     terminal.table("a table", ("", "much", "words"), [("one", "1.5", "good"), ("two", "–", "bad")])
     terminal.result("a result")
     with terminal.stage("work", 2) as bar:
+        bar.say("at it")
         bar.step("half")
     terminal.path(Path("runs/mine"))
 
