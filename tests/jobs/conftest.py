@@ -1,5 +1,6 @@
 """Commands with few baselines; evenings of `forecast daily` with a fast forecaster."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -85,14 +86,27 @@ class Evenings:
 
 @pytest.fixture
 def make_evenings(network, tmp_path):
-    """Return a function that begins evenings in a folder of that name."""
+    """Return a function that begins evenings in a folder of that name, or goes on with a copy."""
 
-    def make(name):
+    def make(name, begun=None):
         folder = tmp_path / name
-        folder.mkdir()
+        shutil.copytree(begun, folder) if begun else folder.mkdir()
         return Evenings(folder)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A folder after the evening of session 200, and what a ledger holds after 206 as well."""
+    first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Evening, "load", lambda self: Network(decay=0.9))
+        Evenings(first).evening(200)
+        shutil.copytree(first, second, dirs_exist_ok=True)
+        whole = Evenings(second)
+        whole.evening(206)
+    return first, whole.frames()
 
 
 @pytest.fixture

@@ -4,18 +4,29 @@ import matplotlib.figure
 import pandas as pd
 import pytest
 
-from forecast.studies import Study, load
+from forecast.settings import Settings
+from forecast.studies import Study, load, stocks
 from forecast.studies.runner import measured
 
 #: Sizes so small that a study says nothing but runs all of its code.
 TINY = {
-    "vanishing": {"steps": 6, "units": 3, "most_steps": 100, "probed": 2},
+    "vanishing": {"steps": 4, "units": 3, "most_steps": 100, "probed": 2},
     "learning-rate": {"rates": [1e-3], "epochs": 1},
     "forget-bias": {"biases": [1.0], "steps": 6, "units": 3, "most_steps": 100, "epochs": 1},
     "chrono": {"blanks": 4, "lags": [5, 10], "units": 3, "most_steps": 5, "check_every": 5},
     "explosion": {"steps": [10], "gains": [1.5], "units": 3, "most_steps": 250},
     "cost": {"units": [2], "steps": 5, "repeats": 1},
 }
+
+
+#: What the stock network of a study is and learns from, here.
+SMALL = {"tickers": ("AAPL",), "start": "2010-01-04", "lookback": 24, "horizon": 2}
+SMALL |= {"units": 3, "batch_size": 8, "steps_per_epoch": 3, "telemetry": "off"}
+
+
+@pytest.fixture(autouse=True)
+def small_stock_network(monkeypatch):
+    monkeypatch.setattr(stocks, "Settings", lambda **given: Settings(**{**SMALL, **given}))
 
 
 @pytest.mark.parametrize("name", TINY)

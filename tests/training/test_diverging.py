@@ -17,8 +17,9 @@ def panel(make_panel):
     return make_panel(tickers=2, sessions=520, seed=8)
 
 
-def message(panel, folder=None, cell="lstm"):
-    network = NeuralForecaster(SETTINGS, cell, 0, panel.sessions[400].date(), checkpoint=folder)
+def message(panel, folder=None, cell="lstm", telemetry="off"):
+    settings = SETTINGS.model_copy(update={"telemetry": telemetry})
+    network = NeuralForecaster(settings, cell, 0, panel.sessions[400].date(), checkpoint=folder)
     with pytest.raises(DivergedError) as stopped:
         network.fit(panel, panel.sessions[499])
     return str(stopped.value)
@@ -41,7 +42,7 @@ def test_features_that_are_not_finite_are_named_and_the_last_good_epoch_is_kept(
     panel, monkeypatch, tmp_path
 ):
     spoil(monkeypatch, lambda x, y: x.__setitem__((0, 3, 0), np.nan))
-    said = message(panel, tmp_path)
+    said = message(panel, tmp_path, telemetry="standard")
     assert "the loss became nan at step 2 of epoch 2" in said
     assert "it began at step 2, in the input features. Try a smaller --lr" in said
     assert [path.name for path in tmp_path.iterdir()] == ["epoch-00001.state"]
@@ -49,7 +50,7 @@ def test_features_that_are_not_finite_are_named_and_the_last_good_epoch_is_kept(
 
 def test_targets_that_are_not_finite_are_named(panel, monkeypatch):
     spoil(monkeypatch, lambda x, y: y.fill(np.inf))
-    assert "in the loss: its targets or weights are not finite" in message(panel)
+    assert "in the loss: its targets or weights are not finite" in message(panel, cell="gru")
 
 
 @pytest.mark.parametrize(("block", "gate"), [(0, "input"), (1, "forget"), (3, "output")])
