@@ -72,9 +72,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("epoch", [2, 4])  # in the middle; when nothing is left to train
-def test_going_on_after_an_epoch_ends_where_the_whole_training_ended(
-    panel, whole, tmp_path, epoch
-):
+def test_going_on_after_an_epoch_ends_where_the_whole_training_ended(panel, whole, tmp_path, epoch):
     trained, _, kept = whole
     shutil.copy(kept / f"epoch-{epoch:05d}.state", tmp_path)
     same(fit(panel, tmp_path), trained)
