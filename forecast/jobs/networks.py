@@ -1,6 +1,6 @@
 """The networks of a training: one after another in this process, or side by side on an engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,9 @@ from forecast.jobs.terminal import Terminal
 from forecast.prices import Panel
 from forecast.settings import Cell, Settings
 from forecast.training import NeuralForecaster, ProgressReport
-from forecast.training.checkpoint import is_finished, saved_paths
+from forecast.training.checkpoint import check_key, saved_paths
+from forecast.training.outcome import OUTCOME, read_outcome
+from forecast.training.preparing import training_data, training_key
 
 
 class Unit(NamedTuple):
@@ -49,7 +51,7 @@ class Shared(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a worker hands back: lines it said, figures by epoch, checkpoints.
+    """What a worker hands back: lines it said, figures by epoch, files by name.
 
     The last two are empty when they were written into the draft.
     """
@@ -64,17 +66,38 @@ def train_networks(
 ) -> dict[str, list[NeuralForecaster]]:
     """One trained network per cell and seed; each cell sees the same seeds and batches.
 
-    Those with a checkpoint in the `draft` of the run go on where they were.
+    Those with a checkpoint in the `draft` of the run go on where they were. Raises InputError when
+    it is of another training.
     """
     day = prepared.validation_start.date()
     shared = Shared(settings, prepared.panel, prepared.until, day, draft)
     seeds = range(settings.seed, settings.seed + settings.seeds)
     units = [Unit(cell, seed, {}) for cell in settings.cell for seed in seeds]
-    if engine.apart:
-        made = side_by_side(shared, units, terminal, engine)
+    made = taken_over(shared, units, terminal)
+    todo = [unit for unit in units if unit.key not in made]
+    if todo and engine.apart:
+        made |= side_by_side(shared, todo, terminal, engine)
     else:
-        made = {unit.key: one_here(shared, unit, terminal) for unit in units}
+        made |= {unit.key: one_here(shared, unit, terminal) for unit in todo}
     return {cell: [made[u.key] for u in units if u.cell == cell] for cell in settings.cell}
+
+
+def taken_over(
+    shared: Shared, units: list[Unit], terminal: Terminal
+) -> dict[str, NeuralForecaster]:
+    """The networks that an earlier call has finished, after a look at what they were trained on."""
+    places = [(unit, _folder(shared, unit)) for unit in units]
+    found = [(u, f, state) for u, f in places if (state := read_outcome(f, terminal.line))]
+    if not found:
+        return {}
+    settings = shared.settings
+    data = training_data(settings, shared.panel, shared.until, shared.validation_start)
+    made = {}
+    for unit, folder, state in found:
+        check_key(state, training_key(settings, unit.cell, unit.seed, data), folder / OUTCOME)
+        made[unit.key] = _network(shared, unit).take_over(state, folder, data.market)
+        say_trained(made[unit.key], terminal, f"{unit}: ")
+    return made
 
 
 def one_here(shared: Shared, unit: Unit, terminal: Terminal) -> NeuralForecaster:
@@ -90,36 +113,47 @@ def one_here(shared: Shared, unit: Unit, terminal: Terminal) -> NeuralForecaster
 
 
 def side_by_side(
-    shared: Shared, units: list[Unit], terminal: Terminal, engine: Engine
+    shared: Shared, todo: list[Unit], terminal: Terminal, engine: Engine
 ) -> dict[str, NeuralForecaster]:
-    """Train networks in other processes; this one takes over the last checkpoint of each."""
+    """Train networks in other processes; this one takes over what each has left."""
     draft = shared.draft
     assert draft
-    folders = {unit.key: draft / CHECKPOINT / unit.key for unit in units}
-    made = {u.key: adopted(shared, u, terminal) for u in units if is_finished(folders[u.key])}
-    todo = [unit for unit in units if unit.key not in made]
-    if not todo:
-        return made
+    made, market = {}, tuple(shared.panel.tickers)
     keeps = {unit.key: keep_progress(draft, _about(shared.settings, unit)) for unit in todo}
+    sent = shared
     if not engine.shares_files:
-        shared = shared._replace(draft=None)
-        todo = [unit._replace(saved=_read(folders[unit.key])) for unit in todo]
+        sent = shared._replace(draft=None)
+        todo = [unit._replace(saved=_read(_folder(shared, unit))) for unit in todo]
     terminal.heading(
         f"Training {counted(len(todo), 'network')}, {min(engine.processes, len(todo))} side by "
         "side, each on one core (CRPS in units of volatility × √horizon)"
     )
     with terminal.progress("networks", len(todo)) as bar:
-        for number, trained in engine.run(train_one, todo, shared, str):
+        for number, trained in engine.run(train_one, todo, sent, str):
             unit = todo[number]
-            _write(folders[unit.key], trained.saved)
+            _write(_folder(shared, unit), trained.saved)
             for figures in trained.figures:
                 keeps[unit.key](figures)
             terminal.heading(f"Trained {unit}")
             for line in trained.said:
                 terminal.line(line)
-            made[unit.key] = adopted(shared._replace(draft=draft), unit, terminal)
+            made[unit.key] = just_trained(shared, unit, market)
+            say_trained(made[unit.key], terminal, f"{unit}: ")
             bar.step(str(unit))
     return made
+
+
+def just_trained(shared: Shared, unit: Unit, market: Sequence[str]) -> NeuralForecaster:
+    """A network as its worker left it; the cost of this must not grow with the prices.
+
+    There was no outcome before (see `taken_over`): it is of this training, unless the disk is full.
+    """
+    folder = _folder(shared, unit)
+    state = read_outcome(folder, _quiet)
+    if state:
+        return _network(shared, unit).take_over(state, folder, market)
+    assert shared.draft
+    return fit(shared, unit, shared.draft, ProgressReport(_quiet, _quiet))
 
 
 def train_one(shared: Shared, unit: Unit) -> Trained:
@@ -140,21 +174,10 @@ def train_one(shared: Shared, unit: Unit) -> Trained:
         return Trained(said, figures, {} if shared.draft else _read(folder))
 
 
-def adopted(shared: Shared, unit: Unit, terminal: Terminal) -> NeuralForecaster:
-    """Return a network as its last checkpoint has it; nothing is left to train then."""
-    assert shared.draft
-    network = fit(shared, unit, shared.draft, ProgressReport(_quiet, _quiet))
-    say_trained(network, terminal, f"{unit}: ")
-    return network
-
-
 def fit(shared: Shared, unit: Unit, draft: Path, report: ProgressReport) -> NeuralForecaster:
     """Train a network, or what is left to train of it."""
     saved = draft / CHECKPOINT / unit.key
-    network = NeuralForecaster(
-        shared.settings, unit.cell, unit.seed, shared.validation_start, report, saved
-    )
-    return network.fit(shared.panel, shared.until)
+    return _network(shared, unit, report, saved).fit(shared.panel, shared.until)
 
 
 def say_trained(network: NeuralForecaster, terminal: Terminal, title: str = "") -> None:
@@ -168,12 +191,27 @@ def say_trained(network: NeuralForecaster, terminal: Terminal, title: str = "") 
     )
 
 
+def _network(
+    shared: Shared, unit: Unit, report: ProgressReport | None = None, saved: Path | None = None
+) -> NeuralForecaster:
+    """The network of a unit, not trained yet."""
+    day = shared.validation_start
+    return NeuralForecaster(shared.settings, unit.cell, unit.seed, day, report, saved)
+
+
+def _folder(shared: Shared, unit: Unit) -> Path:
+    """Where what was saved of it is in the draft."""
+    assert shared.draft
+    return shared.draft / CHECKPOINT / unit.key
+
+
 def _about(settings: Settings, unit: Unit) -> dict[str, object]:
     return {"model": unit.cell, "seed": unit.seed, "epochs": settings.epochs}
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in saved_paths(folder)}
+    paths = [*saved_paths(folder), *folder.glob(OUTCOME)]
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def _write(folder: Path, saved: Mapping[str, bytes]) -> None:

@@ -66,15 +66,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Put back what was saved, if anything was."""
         if not self._state:
             return
-        variables = _variables(self.model)
-        saved = self._state["variables"]
-        if [a.shape for a in saved.values()] != [tuple(v.shape) for v in variables.values()]:
-            raise InputError(
-                f"the checkpoint in {self.folder} has other weights than this network: it was "
-                "written by another version; train anew."
-            )
-        for name, variable in variables.items():
-            variable.assign(saved[name])
+        put_back(self.model, self._state["variables"], self.folder)
         for name, part in self.parts.items():
             part.set_state(self._state[name])
         self._state = {}
@@ -85,7 +77,7 @@ class Checkpoint(keras.callbacks.Callback):
         last = self.model.stop_training or epoch + 1 == self.params["epochs"]
         state: dict[str, dict[str, Any]] = {
             "about": {"key": self.key, "epochs_done": epoch + 1, "finished": bool(last)},
-            "variables": {k: np.asarray(v) for k, v in _variables(self.model).items()},
+            "variables": values(self.model),
             **{name: part.get_state() for name, part in self.parts.items()},
         }
         try:
@@ -116,24 +108,20 @@ class Checkpoint(keras.callbacks.Callback):
                 damaged.append(path)
                 self.say(f"  {path} is damaged ({error}): the one before it is used")
                 continue
-            if state["about"]["key"] != self.key:
-                raise InputError(
-                    f"the checkpoint {path} is of a training with other settings or prices: "
-                    "delete it, or choose another folder."
-                )
+            check_key(state, self.key, path)
             return state
         if damaged:
             raise InputError(f"all checkpoints in {self.folder} are damaged: train anew.")
         return {}
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether the newest checkpoint in a folder is whole and leaves nothing to train."""
-    try:
-        newest = unpack(saved_paths(folder)[-1].read_bytes())
-    except (OSError, ValueError, IndexError):
-        return False
-    return bool(newest["about"]["finished"])
+def check_key(state: Mapping[str, Any], key: str, path: Path) -> None:
+    """Raise InputError when a state that was read from `path` is of another training."""
+    if state["about"]["key"] != key:
+        raise InputError(
+            f"the checkpoint {path} is of a training with other settings or prices: "
+            "delete it, or choose another folder."
+        )
 
 
 def saved_paths(folder: Path) -> list[Path]:
@@ -173,8 +161,23 @@ def unpack(content: bytes) -> dict[str, dict[str, Any]]:
     return state
 
 
-def _variables(model: keras.Model) -> dict[str, Any]:
+def values(model: keras.Model) -> dict[str, np.ndarray]:
     """Weights, generators' states and the optimizer's slots, numbered: paths may differ."""
+    return {str(number): np.asarray(each) for number, each in enumerate(_variables(model))}
+
+
+def put_back(model: keras.Model, saved: Mapping[str, np.ndarray], folder: Path) -> None:
+    """Give a model the `values` read in a folder; InputError when they are of other shapes."""
+    variables = _variables(model)
+    if [each.shape for each in saved.values()] != [tuple(v.shape) for v in variables]:
+        raise InputError(
+            f"the checkpoint in {folder} has other weights than this network: it was "
+            "written by another version; train anew."
+        )
+    for variable, value in zip(variables, saved.values(), strict=True):
+        variable.assign(value)
+
+
+def _variables(model: keras.Model) -> list[Any]:
     model.optimizer.build(model.trainable_variables)
-    every = [*model.variables, *model.optimizer.variables]
-    return {str(number): variable for number, variable in enumerate(every)}
+    return [*model.variables, *model.optimizer.variables]

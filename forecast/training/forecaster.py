@@ -1,6 +1,5 @@
 """NeuralForecaster: the network behind the interface of every forecaster."""
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -11,27 +10,23 @@ import keras
 import numpy as np
 import pandas as pd
 
-from forecast.errors import InputError
 from forecast.layers.lstm_cell import Ablation
 from forecast.models.base import LEVELS, Forecaster
-from forecast.models.covering import FORECAST_BATCH, covered_quantiles
-from forecast.models.network import build_network
+from forecast.models.covering import covered_quantiles
+from forecast.models.network import FeatureStatistics, build_network
 from forecast.prices.panel import Panel
-from forecast.settings import Cell, OutputSettings, PriceSettings, Settings
-from forecast.telemetry import GradientTelemetry
-from forecast.training.batches import FIRST_EPOCH, TrainingBatches, ValidationBatches, prior_crps
-from forecast.training.callbacks import Patience, ProgressReport, StepLog
-from forecast.training.checkpoint import Checkpoint, Stateful
-from forecast.training.diverging import FiniteGuard
-from forecast.training.preparing import feature_statistics, make_probe
+from forecast.settings import Cell, Settings
+from forecast.training.callbacks import ProgressReport
+from forecast.training.checkpoint import put_back
+from forecast.training.fitting import fit_network
+from forecast.training.outcome import Outcome, State, outcome_of, save_outcome
+from forecast.training.preparing import feature_statistics, training_data, training_key
 from forecast.training.pretrained import fine_tunable
 from forecast.training.range_test import range_test_on_windows
 from forecast.training.saved import load_network
-from forecast.windows import BURN_IN, Windows, add_solo, build_windows
+from forecast.windows import Windows, build_windows
 
 DEFAULTS = Settings()
-#: Share of the sessions that validates when no date is given.
-VALIDATION_SHARE = 0.2
 #: Origins whose quantiles are in memory at once, where they come in parts: 10 MB of them; with more
 #: the system hands out fresh pages for each part, at a fifth of the time and 200 MB.
 PART_ROWS = 8_000
@@ -87,116 +82,64 @@ class NeuralForecaster(Forecaster):
     def fit(self, panel: Panel, until: pd.Timestamp) -> Self:
         """Train on the sessions before `validation_start`, stop by those from there to `until`.
 
-        Raises InputError when there is nothing to train or to validate on.
+        Raises InputError when there is nothing to train or to validate on, and for checkpoints of
+        another training.
         """
-        past = panel.select(end=until)
-        self.market_ = tuple(past.tickers)
-        windows = build_windows(past, self.settings, self.market_)
-        if self.settings.solo:
-            windows = add_solo(windows, past)
-        border = int(len(past.sessions) * (1 - VALIDATION_SHARE))
-        if self.validation_start:
-            border = int(past.sessions.searchsorted(pd.Timestamp(self.validation_start)))
-        purge = self.settings.horizon
-        train = (BURN_IN + self.settings.warmup, border - purge - 1)
-        validation = (border, len(past.sessions) - purge - 1)
-        if not len(windows.pool(train[1])) or validation[0] > validation[1]:
-            raise InputError(
-                f"nothing to train or validate on: {border} sessions before the validation part "
-                f"and {len(past.sessions) - border} from there to {until:%Y-%m-%d}; lookback "
-                f"{self.settings.lookback} + horizon {purge} must fit."
-            )
-        started = time.perf_counter()
-        earlier = self._train(windows, train, validation)
-        self.fit_seconds_ = time.perf_counter() - started + earlier
-        return self
-
-    def _train(
-        self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]
-    ) -> float:
-        """Train and keep what `fit` promises; return the seconds that were spent before a stop."""
         settings = self.settings
+        data = training_data(settings, panel, until, self.validation_start)
+        began = time.perf_counter()
         keras.utils.set_random_seed(self.seed)
-        self.network_ = self._network(windows, train[1])
-        batches = TrainingBatches(
-            windows, train, settings.batch_size, settings.steps_per_epoch, self.seed
-        )
-        held_out = ValidationBatches(windows, validation, FORECAST_BATCH)
-        self._choose_rate(windows, train, validation)
-        telemetry = self._telemetry(windows, validation)
-        log = StepLog()
-        stop = Patience(settings.patience)
-        callbacks = [FiniteGuard(batches), log, stop]
-        parts: dict[str, Stateful] = {"log": log, "patience": stop}
-        if telemetry:  # after these: it looks at the restored weights
-            callbacks.append(telemetry)
-            parts["telemetry"] = telemetry
-        if self.report:
-            self.report.telemetry = telemetry
-            callbacks.append(self.report)
-        done, epochs = 0, settings.epochs
-        if self.checkpoint:
+        statistics = None
+        if not settings.from_pretrained:
+            statistics = feature_statistics(data.windows, data.train[1])
+        network, test = self._network(statistics), None
+        if settings.lr == "auto":
+            test = range_test_on_windows(self._network(statistics), data, self.seed)
+            network.optimizer.learning_rate.assign(test.chosen)
+        folder, saved = self.checkpoint, None
+        if folder:
+            saved = (folder, training_key(settings, self.cell, self.seed, data))
+        fitted = fit_network(network, settings, data, self.seed, self.report, saved)
+        seconds = time.perf_counter() - began + fitted.log.earlier
+        outcome = Outcome(fitted, seconds, statistics, test)
+        if saved:
             say = self.report.say if self.report else print
-            saved = Checkpoint(self.checkpoint, self._key(windows, train, validation), parts, say)
-            callbacks.append(saved)
-            done, epochs = saved.epochs_done, saved.epochs_done if saved.finished else epochs
-            if done and self.report:
-                self.report.skip(settings.steps_per_epoch, done)
-        batches.epoch = FIRST_EPOCH + done
-        try:
-            self.network_.fit(
-                batches,
-                steps_per_epoch=batches.steps,
-                validation_data=held_out,
-                initial_epoch=done,
-                epochs=epochs,
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
-        finally:
-            if telemetry:
-                telemetry.close()
-        self.history_ = log.history
-        self.prior_crps_ = prior_crps(held_out)
+            save_outcome(*saved, network, outcome, say)
+        return self._keep(network, data.market, outcome)
+
+    def take_over(self, state: State, folder: Path, market: Sequence[str]) -> Self:
+        """Become what a `fit` of the same settings, cell and seed on the tickers `market` became.
+
+        `state` is what `read_outcome` read of it in `folder`; whether it is of the same training,
+        `check_key` says. Raises InputError when its weights have other shapes.
+        """
+        outcome = outcome_of(state)
+        network = self._network(outcome.statistics)
+        put_back(network, state["variables"], folder)
+        return self._keep(network, market, outcome)
+
+    def _keep(self, network: keras.Model, market: Sequence[str], outcome: Outcome) -> Self:
+        """Keep what `fit` promises."""
+        log, telemetry, self.prior_crps_ = outcome.fitted
+        self.network_, self.market_ = network, tuple(market)
+        self.history_, self.first_losses_, self.step_ms_ = (
+            log.history,
+            log.first_losses,
+            log.step_ms,
+        )
         self.telemetry_ = telemetry.frame if telemetry else None
         self.left_out_ = telemetry.left_out if telemetry else {}
         self.alerts_ = [alert._asdict() for alert in telemetry.alerts] if telemetry else []
-        self.first_losses_ = log.first_losses
-        self.step_ms_ = log.step_ms
-        return log.earlier
+        self.fit_seconds_ = outcome.seconds
+        self.lr_ = float(network.optimizer.learning_rate)
+        if outcome.range_test:
+            self.range_test_ = outcome.range_test
+        return self
 
-    def _network(self, windows: Windows, last_origin: int) -> keras.Model:
-        if self.settings.from_pretrained:
+    def _network(self, statistics: FeatureStatistics | None) -> keras.Model:
+        if statistics is None:
             return fine_tunable(self.settings, self.seed)
-        statistics = feature_statistics(windows, last_origin)
         return build_network(self.settings, self.cell, statistics, self.seed)
-
-    def _choose_rate(
-        self, windows: Windows, train: tuple[int, int], validation: tuple[int, int]
-    ) -> None:
-        if self.settings.lr == "auto":
-            spent = self._network(windows, train[1])
-            self.range_test_ = range_test_on_windows(spent, windows, train, validation, self.seed)
-            self.network_.optimizer.learning_rate.assign(self.range_test_.chosen)
-        self.lr_ = float(self.network_.optimizer.learning_rate)
-
-    def _telemetry(self, windows: Windows, origins: tuple[int, int]) -> GradientTelemetry | None:
-        preset, every = self.settings.telemetry, self.settings.telemetry_every
-        if preset == "off":
-            return None
-        return GradientTelemetry(preset, every, make_probe(windows, origins), say=None)
-
-    def _key(self, windows: Windows, *origins: tuple[int, int]) -> str:
-        """What the training is: settings that change it, and every number it sees."""
-        chosen = self.settings.model_dump(
-            mode="json", exclude={*OutputSettings.model_fields, *PriceSettings.model_fields, "cell"}
-        )
-        digest = hashlib.sha256(f"{self.cell} {self.seed} {chosen} {origins}".encode())
-        for array in (windows.features, windows.volatility, windows.level):
-            for row in array:  # a copy of all of it would not fit everywhere
-                digest.update(row.tobytes())
-        return digest.hexdigest()
 
     def forecast(
         self,

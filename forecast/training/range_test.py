@@ -11,7 +11,7 @@ from forecast.errors import InputError
 from forecast.telemetry.quantities import update_ratio
 from forecast.telemetry.tap import GradientTap
 from forecast.training.batches import TrainingBatches, ValidationBatches
-from forecast.windows import Windows
+from forecast.training.preparing import TrainingData
 
 #: From far too low to far too high.
 LOWEST, HIGHEST = 1e-5, 1.0
@@ -86,15 +86,10 @@ def range_test(
     return RangeTest(pd.DataFrame(rows, columns=columns), start)
 
 
-def range_test_on_windows(
-    network: keras.Model,
-    windows: Windows,
-    train: tuple[int, int],
-    validation: tuple[int, int],
-    seed: int,
-) -> RangeTest:
+def range_test_on_windows(network: keras.Model, data: TrainingData, seed: int) -> RangeTest:
     """Range test on training batches; the loss is that of validation windows, spread evenly."""
-    batches = TrainingBatches(windows, train, BATCH, STEPS, seed)
+    windows, validation = data.windows, data.validation
+    batches = TrainingBatches(windows, data.train, BATCH, STEPS, seed)
     cover = ValidationBatches(windows, validation, BATCH).cover
     rows = np.linspace(0, len(cover) - 1, min(LOOKED_AT, len(cover))).astype(int)
     fixed = tuple(windows.batch(cover[rows], validation))

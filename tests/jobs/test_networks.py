@@ -1,18 +1,23 @@
 """Networks of a training on an engine, and what a command says of one that cannot be used."""
 
+import io
 import socket
 import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from forecast.cli import main
 from forecast.drafts import CHECKPOINT
 from forecast.engine import Here
+from forecast.errors import InputError
 from forecast.jobs.networks import train_networks
 from forecast.jobs.prepare import Prepared
 from forecast.jobs.terminal import Terminal
 from forecast.settings import Settings
+from forecast.training import preparing
+from forecast.training.outcome import OUTCOME
 from forecast.windows import make_splits
 
 SMALL = {"units": 2, "epochs": 3, "steps_per_epoch": 2, "lookback": 16, "horizon": 5}
@@ -20,17 +25,22 @@ SETTINGS = Settings(**SMALL, cell=("gru",), seeds=2, telemetry="off")
 
 
 class Elsewhere:
-    """Works in this process as if it were on another machine; `told` has the units it was given."""
+    """Works in this process as if it were on another machine; `told` has the units it was given.
+
+    `then` is called when all of them are done, before the first is handed back.
+    """
 
     apart, processes, shares_files = True, 2, False
 
-    def __init__(self):
-        self.told = []
+    def __init__(self, then=lambda: None):
+        self.told, self.then = [], then
 
     def run(self, work, units, shared, name):
         assert shared.draft is None
         self.told += units
-        yield from reversed([(number, work(shared, unit)) for number, unit in enumerate(units)])
+        done = [(number, work(shared, unit)) for number, unit in enumerate(units)]
+        self.then()
+        yield from reversed(done)
 
 
 class Stopped(Terminal):
@@ -53,10 +63,10 @@ def prepared(make_panel):
 def train(prepared, tmp_path_factory):
     """Return a function that trains in a draft on an engine."""
 
-    def call(name, engine, terminal=None):
+    def call(name, engine, terminal=None, prices=prepared):
         draft = tmp_path_factory.getbasetemp() / name
         (draft / CHECKPOINT).mkdir(parents=True, exist_ok=True)
-        made = train_networks(SETTINGS, prepared, terminal or Terminal(True), draft, engine)
+        made = train_networks(SETTINGS, prices, terminal or Terminal(True), draft, engine)
         return [
             ([np.asarray(each) for each in n.network_.variables], n.history_["loss"], n.seed)
             for n in made["gru"]
@@ -65,18 +75,72 @@ def train(prepared, tmp_path_factory):
     return call
 
 
-def test_a_training_that_was_stopped_here_goes_on_elsewhere_and_ends_the_same(train):
-    whole = train("whole", Here())
+@pytest.fixture(scope="module")
+def whole(train):
+    """A training that nothing disturbed."""
+    return train("whole", Here())
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """The calls that turn prices into windows."""
+    calls = []
+    real = preparing.build_windows
+    monkeypatch.setattr(
+        preparing, "build_windows", lambda *given: calls.append(given) or real(*given)
+    )
+    return calls
+
+
+def same(one, other):
+    for (weights, losses, seed), (others, theirs, of) in zip(one, other, strict=True):
+        assert seed == of
+        for mine, yours in zip(weights, others, strict=True):
+            np.testing.assert_array_equal(mine, yours)
+        assert losses.equals(theirs)
+
+
+def test_a_training_that_was_stopped_here_goes_on_elsewhere_and_ends_the_same(train, whole):
     with pytest.raises(KeyboardInterrupt):
         train("stopped", Here(), Stopped(True))
     engine = Elsewhere()
     again = train("stopped", engine)
     assert [(unit.seed, sorted(unit.saved)) for unit in engine.told] == [(1, ["epoch-00001.state"])]
-    for (weights, losses, seed), (others, theirs, other) in zip(whole, again, strict=True):
-        assert seed == other
-        for one, two in zip(weights, others, strict=True):
-            np.testing.assert_array_equal(one, two)
-        assert losses.equals(theirs)
+    same(whole, again)
+
+
+def test_what_workers_made_is_taken_over_without_a_look_at_the_prices(train, whole, looks):
+    same(train("apart", Elsewhere(then=looks.clear)), whole)
+    assert looks == []
+
+
+def test_what_was_finished_before_is_taken_over_after_one_look_at_the_prices(train, whole, looks):
+    engine = Elsewhere()
+    same(train("whole", engine), whole)
+    assert len(looks) == 1
+    assert engine.told == []
+
+
+def test_what_was_finished_on_other_prices_is_never_taken_over(train, whole, make_panel):
+    panel = make_panel(tickers=1, sessions=520, seed=1)
+    other = Prepared(panel, make_splits(panel, SETTINGS), [])
+    for engine in (Here(), Elsewhere()):
+        with pytest.raises(InputError, match=r"finished\.state is of a training with other"):
+            train("whole", engine, prices=other)
+
+
+def test_of_a_damaged_outcome_the_newest_checkpoint_is_used_and_said(train, whole, tmp_path, looks):
+    def damage():
+        for path in (tmp_path.parent / "damaged").rglob(OUTCOME):
+            path.write_bytes(path.read_bytes()[:-1])
+
+    said = io.StringIO()
+    train("damaged", Here())
+    damage()
+    looks.clear()
+    same(train("damaged", Here(), Terminal(console=Console(file=said, width=300))), whole)
+    assert said.getvalue().count("finished.state is damaged (its SHA-256 is another)") == 2
+    assert said.getvalue().count("going on after epoch 3, which was saved") == 2
 
 
 def fail(arguments, capsys):

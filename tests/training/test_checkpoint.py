@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from forecast.errors import InputError
+from forecast.evaluation.backtest import make_cutoffs
 from forecast.settings import Settings
-from forecast.training import NeuralForecaster, ProgressReport
+from forecast.training import NeuralForecaster, ProgressReport, forecaster
 from forecast.training.checkpoint import pack, unpack
+from forecast.training.outcome import OUTCOME, read_outcome
 
 SETTINGS = Settings(
     lookback=16, horizon=5, units=3, epochs=4, steps_per_epoch=3, batch_size=8, lr=1e-2
@@ -37,7 +39,7 @@ def whole(panel, tmp_path_factory):
     folder, kept = tmp_path_factory.mktemp("saved"), tmp_path_factory.mktemp("kept")
 
     def keep(state=""):
-        for path in folder.glob("*.state"):
+        for path in folder.glob("epoch-*.state"):
             shutil.copy(path, kept)
 
     trained = fit(panel, folder, ProgressReport(keep, lambda line: None))
@@ -83,8 +85,32 @@ def test_two_checkpoints_are_kept_and_nothing_half_written_beside_them(whole):
     assert [path.name for path in sorted(folder.iterdir())] == [
         "epoch-00003.state",
         "epoch-00004.state",
+        OUTCOME,
     ]
     assert len(list(kept.iterdir())) == 4
+
+
+def test_what_a_training_left_gives_back_all_that_it_promised(panel, whole):
+    trained, folder, _ = whole
+    again = NeuralForecaster(trained.settings, "lstm", 0)
+    again.take_over(read_outcome(folder, print), folder, panel.tickers)
+    same(again, trained)
+    promised = {name for name in vars(trained) if name.endswith("_")}
+    assert {name for name in vars(again) if name.endswith("_")} == promised
+    frames = {"network_", "history_", "telemetry_"}
+    for name in promised - frames:
+        assert getattr(again, name) == getattr(trained, name), name
+    pd.testing.assert_frame_equal(again.history_, trained.history_, check_exact=True)
+    cutoffs = make_cutoffs(panel, panel.sessions[UNTIL])
+    mine, other = (n.forecast(panel, cutoffs, (1, 5)) for n in (again, trained))
+    np.testing.assert_array_equal(mine, other)
+
+
+def test_what_a_network_of_another_shape_left_is_refused(panel, whole):
+    _, folder, _ = whole
+    network = NeuralForecaster(SETTINGS.model_copy(update={"units": 4}), "lstm", 0)
+    with pytest.raises(InputError, match=r"has other weights than this network: .*train anew"):
+        network.take_over(read_outcome(folder, print), folder, panel.tickers)
 
 
 def test_what_a_checkpoint_costs_is_said_at_the_end(panel, tmp_path):
@@ -134,7 +160,7 @@ def test_what_changes_nothing_in_the_training_is_no_other_training(panel, plain)
 
 def test_a_network_of_another_shape_is_refused(panel, whole, tmp_path, monkeypatch):
     _, folder, _ = whole
-    monkeypatch.setattr(NeuralForecaster, "_key", lambda *_: "the same")
+    monkeypatch.setattr(forecaster, "training_key", lambda *_: "the same")
     state = unpack((folder / "epoch-00004.state").read_bytes())
     state["about"]["key"] = "the same"
     (tmp_path / "epoch-00004.state").write_bytes(pack(state))

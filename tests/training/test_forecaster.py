@@ -16,6 +16,7 @@ from forecast.models.network import RECURRENT, build_network
 from forecast.settings import Settings
 from forecast.training import Ensemble, NeuralForecaster, ProgressReport
 from forecast.training.batches import ValidationBatches
+from forecast.training.outcome import read_outcome
 from forecast.training.preparing import feature_statistics
 from forecast.windows import BURN_IN, build_windows
 
@@ -246,12 +247,19 @@ def test_parameters_follow_scikit_learn(panel):
     assert not hasattr(twin, "network_")
 
 
-def test_an_automatic_learning_rate_is_the_middle_of_what_a_range_test_suggests(panel):
+def test_an_automatic_learning_rate_is_the_middle_of_what_a_range_test_suggests(panel, tmp_path):
     settings = SETTINGS.model_copy(update={"lr": "auto", "epochs": 1})
-    network = new_network(panel, "lstm", settings=settings).fit(panel, panel.sessions[UNTIL])
+    network = new_network(panel, "lstm", settings=settings)
+    network.checkpoint = tmp_path
+    network.fit(panel, panel.sessions[UNTIL])
     low, high = network.range_test_.suggested
     assert low < network.lr_ < high
     assert network.lr_ == pytest.approx(np.sqrt(low * high), rel=1e-6)
+    again = new_network(panel, "lstm", settings=settings)
+    again.take_over(read_outcome(tmp_path, print), tmp_path, panel.tickers)
+    assert again.lr_ == network.lr_
+    assert again.range_test_.suggested == (low, high)
+    assert again.range_test_.frame.equals(network.range_test_.frame)
 
 
 def test_a_learning_rate_that_is_given_is_the_one_used(fitted):
