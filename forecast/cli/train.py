@@ -44,7 +44,7 @@ def train(
             start = begin(fine_tuning(settings) if settings.from_pretrained else settings, terminal)
         else:
             start = go_on(settings, "".join(resume), terminal)
-        check_memory(start.settings, start.prepared.panel)
+        check_memory(start.settings, start.prepared.panel, how)
         with startup_notes_hidden():
             from forecast.jobs.training import train
 

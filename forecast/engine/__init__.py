@@ -4,6 +4,6 @@ A unit is worked on by ``work(shared, unit)``, a function of the project. Its re
 these two alone, so that it is the same wherever, beside whatever and how often it is run.
 """
 
-from forecast.engine.engines import Engine, Here, Processes, opened
+from forecast.engine.engines import Engine, Here, Processes, cores, opened
 
-__all__ = ["Engine", "Here", "Processes", "opened"]
+__all__ = ["Engine", "Here", "Processes", "cores", "opened"]

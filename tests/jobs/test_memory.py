@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from forecast.cli import main
+from forecast.command_settings import EngineSettings
 from forecast.errors import InputError
 from forecast.jobs import memory, walking
 from forecast.settings import Settings
-from forecast.training import forecaster
+from forecast.training import fitting
 from forecast.windows import features
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,46 @@ def test_too_little_memory_is_told_with_what_is_needed_and_what_is_free(free, ma
         memory.check_memory(Settings(units=1024, batch_size=2048), panel)
 
 
+def test_processes_of_this_machine_are_counted_and_fewer_of_them_are_the_remedy(free, make_panel):
+    panel, settings = make_panel(), Settings(seeds=8)
+    free(total=6)
+    memory.check_memory(settings, panel)
+    for engine in ("local", "ray"):
+        memory.check_memory(settings, panel, EngineSettings(engine=engine, processes=3))
+        with pytest.raises(
+            InputError,
+            match=r"needs about 8\.7 GB of memory and 6\.0 GB are free: 8 processes of 0\.9 GB "
+            r"each, batches of 64 windows .*\. Take fewer --processes, a smaller --batch-size",
+        ):
+            memory.check_memory(settings, panel, EngineSettings(engine=engine, processes=8))
+
+
+@pytest.mark.parametrize(
+    ("how", "here"),
+    [
+        ({}, 0),
+        ({"processes": 3}, 3),
+        ({"processes": 9}, 4),  # no more than there are networks
+        ({"engine": "ray", "processes": 1}, 1),
+        ({"engine": "ray"}, 2),  # as many as there are cores
+        ({"engine": "ray", "address": "elsewhere:6379"}, 0),
+    ],
+)
+def test_processes_of_this_machine_are_those_that_train_on_it(how, here, monkeypatch):
+    monkeypatch.setattr(memory, "cores", lambda: 2)
+    settings = Settings(cell=("lstm", "gru"), seeds=2)
+    assert memory.workers_here(settings, EngineSettings(**how)) == here
+
+
+@pytest.mark.parametrize(
+    ("tickers", "measured_mb"), [(20, 768), (100, 1009), (300, 1185), (1000, 1572)]
+)
+def test_what_a_worker_is_said_to_take_is_what_one_took_and_a_margin(tickers, measured_mb):
+    panel = SimpleNamespace(sessions=range(2500), tickers=range(tickers))
+    said_mb = memory.worker_bytes(Settings(), panel) / 1e6
+    assert measured_mb < said_mb < 1.4 * measured_mb
+
+
 @pytest.mark.parametrize(
     "larger", [{"units": 2000}, {"batch_size": 9000}, {"lookback": 4000}, {"seeds": 100}]
 )
@@ -83,16 +124,16 @@ def test_five_thousand_tickers_fit_where_their_panel_is_mapped_and_some_are_scor
 
     assert gigabytes(20) < gigabytes(500) < gigabytes(5000) < 4
     assert memory.MOST_ORIGINS == walking.MOST_ORIGINS
-    assert memory.FORECAST_BATCH == forecaster.FORECAST_BATCH
+    assert memory.FORECAST_BATCH == fitting.FORECAST_BATCH
     assert memory.BLOCK == features.BLOCK
 
 
 def test_the_command_tells_it_before_anything_is_written(free, tmp_path, capsys):
     free(total=0)
     with pytest.raises(SystemExit) as stopped:
-        main(["train", "--runs-dir", str(tmp_path / "runs")])
+        main(["train", "--processes", "3", "--runs-dir", str(tmp_path / "runs")])
     assert stopped.value.code == 2
-    assert "0.0 GB are free" in capsys.readouterr().err
+    assert "0.0 GB are free: 2 processes of 1.0 GB each, " in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
@@ -100,6 +141,7 @@ LIMITED = """
 import resource, sys
 sys.argv = ["forecast", "train"]
 from forecast.cli import main
+from forecast.command_settings import EngineSettings
 import forecast.jobs.starting, forecast.jobs.terminal
 from pathlib import Path
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * 4096
