@@ -44,10 +44,11 @@ class Growth(NamedTuple):
         """Wall time of a job, what is shipped over a network left out."""
         return float(_columns(job) @ np.array(self))
 
-    @property
-    def most(self) -> float:
-        """What the speed-up tends to with ever more processes, at few tickers."""
-        return 1 + self.network / self.here if self.here else float("inf")
+    def most(self, tickers: int) -> float:
+        """What the speed-up tends to with ever more processes and networks; inf without a limit."""
+        here = self.here + self.here_per_ticker * tickers
+        apart = self.network + self.network_per_ticker * tickers
+        return 1 + apart / here if here else float("inf")
 
 
 def fit(
@@ -117,10 +118,9 @@ def extrapolated(result: dict[str, Any]) -> tuple[list[str], list[tuple[str, ...
 
 def render(result: dict[str, Any]) -> str:
     """Return what stands on the page between the comments."""
-    ray, local = (result["growth"][name] for name in ("ray", "local"))
-    growth, starts = Growth(*ray), result["start_seconds"]
-    memory = result["worker_mb"]
-    most = TICKERS[-1]
+    ray, local = (Growth(*result["growth"][name]) for name in ("ray", "local"))
+    starts, held = result["start_seconds"], result["worker_mb"]
+    least = TICKERS[0]
     return (
         f"Measured by `python scripts/bench_engine.py` on {result['cores']} cores in "
         f"{result['seconds']:.0f} s: networks of {result['network_units']} units trained "
@@ -128,24 +128,32 @@ def render(result: dict[str, Any]) -> str:
         f"{result['sessions']:,} sessions; the workers had started.\n\n{table(*told(result))}\n"
         f"- To start a worker with TensorFlow takes {starts['local']:.1f} s here, "
         f"{starts['ray']:.1f} s through Ray.\n"
-        f"- Through Ray a job takes {growth.fixed:.1f} s, {growth.network:.2f} s + "
-        f"{1e3 * growth.network_per_ticker:.1f} ms per ticker for a network, shared by the "
-        f"processes, and {growth.here:.2f} s + {1e3 * growth.here_per_ticker:.1f} ms per ticker "
-        "that the process which asked spends on each, alone (its processor time). In processes "
-        f"here: {local[0]:.1f} s, {local[1]:.2f} s + {1e3 * local[2]:.1f} ms, {local[3]:.2f} s + "
-        f"{1e3 * local[4]:.1f} ms. Least squares on the rows above, each the shorter of "
-        f"{result['rounds']} times; the worst of them is off by "
+        f"- Through Ray a job takes {_parts(ray)} that the process which asked spends on each, "
+        f"alone (its processor time). In processes here: {_parts(local)}. Least squares on the "
+        f"rows above, each the shorter of {result['rounds']} times; the worst of them is off by "
         f"{100 * max(result['worst_error'].values()):.0f} %.\n"
-        f"- A worker held {memory['fixed']:.0f} MB + {memory['per_ticker']:.2f} MB per ticker; the "
-        f"panel is {result['panel_mb_per_ticker']:.2f} MB per ticker, once per machine.\n\n"
+        f"- A worker held at most {_listed(held)}; the panel is "
+        f"{result['panel_mb_per_ticker']:.2f} MB per ticker, once per machine.\n\n"
         f"**Extrapolated, not measured:** {NETWORKS:,} such networks by that model, on machines of "
         f"{result['cores']} cores like this one, the panel sent to one machine after another at "
-        f"{NETWORK_GB_PER_S:g} GB/s (1 Gbit/s, assumed). The speed-up is over one process; it "
-        f"cannot pass {growth.most:.0f} for networks as small as these, and grows with what one "
-        f"takes to train. At {most:,} tickers a worker would hold "
-        f"{(memory['fixed'] + memory['per_ticker'] * most) / 1e3:.0f} GB.\n\n"
+        f"{NETWORK_GB_PER_S:g} GB/s (1 Gbit/s, assumed). The speed-up is over one process. What "
+        f"the asking process does alone keeps it below {ray.most(least):,.0f} at {least} tickers "
+        f"for networks as small as these; those that train longer have a higher limit.\n\n"
         f"{table(*extrapolated(result))}"
     )
+
+
+def _parts(growth: Growth) -> str:
+    """The parts of the time of a job, in words."""
+    return (
+        f"{growth.fixed:.1f} s, {growth.network:.2f} s + {1e3 * growth.network_per_ticker:.2f} ms "
+        f"per ticker for a network, shared by the processes, and {growth.here:.2f} s + "
+        f"{1e3 * growth.here_per_ticker:.2f} ms per ticker"
+    )
+
+
+def _listed(held: dict[str, float]) -> str:
+    return " and ".join(f"{mb:,.0f} MB at {tickers} tickers" for tickers, mb in held.items())
 
 
 def publish(result: dict[str, Any], page: Path) -> None:

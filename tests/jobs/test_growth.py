@@ -26,7 +26,7 @@ def result():
         "start_seconds": {"local": 5.0, "ray": 9.0},
         "growth": {"local": list(TRUE), "ray": list(TRUE)},
         "worst_error": {"local": 0.01, "ray": 0.02},
-        "worker_mb": {"fixed": 500.0, "per_ticker": 1.5},
+        "worker_mb": {"20": 500.0, "400": 1_234.0},
         "panel_mb_per_ticker": 0.1,
         **{"sessions": 2500, "cores": 2, "network_units": 8, "epochs": 3, "steps": 20},
         "rounds": 2,
@@ -47,8 +47,10 @@ def test_a_model_that_cannot_be_true_of_the_times_is_told_by_its_error():
 
 
 def test_no_number_of_processes_helps_beyond_what_one_process_does_alone():
-    times = [TRUE.seconds(Job(p, 10**6, 0)) for p in (1, 10**5)]
-    assert times[0] / times[1] == pytest.approx(TRUE.most, rel=1e-3)
+    for tickers in (0, 500):
+        times = [TRUE.seconds(Job(p, 10**6, tickers)) for p in (1, 10**6)]
+        assert times[0] / times[1] == pytest.approx(TRUE.most(tickers), rel=1e-3)
+    assert Growth(1, 1, 0, 0, 0).most(500) == float("inf")
 
 
 def test_speed_up_is_over_one_process_of_the_same_engine_and_job(result):
@@ -78,4 +80,5 @@ def test_the_marked_part_of_a_page_is_written_and_the_rest_stays(result, tmp_pat
     assert text.endswith(f"{END}\nafter\n")
     assert text.count("Extrapolated, not measured") == 1
     assert re.search(r"\| 50,000 \| 100 \| 200 \|", text)
+    assert "- A worker held at most 500 MB at 20 tickers and 1,234 MB at 400 tickers; " in text
     assert (tmp_path / "clusters" / "engine.json").is_file()
