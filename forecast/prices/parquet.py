@@ -158,9 +158,13 @@ def _common_schema(files: Mapping[str, list[Path]]) -> dict[str, str]:
         if first is None or schema is None:
             first, schema = path, found
         elif found != schema:
+            here, there = (
+                {name: kind for name, kind in one.items() if other.get(name) != kind}
+                for one, other in ((found, schema), (schema, found))
+            )
             raise InputError(
-                f"{path} has another schema than {first}: {_told(found)} instead of "
-                f"{_told(schema)}; write it again like the others, or remove it."
+                f"{path} has another schema than {first}: {_told(here)} instead of "
+                f"{_told(there)}; write it again like the others, or remove it."
             )
     schema = schema or {}
     if "ds" not in schema or not {"close", "adj_close"} & set(schema):
