@@ -31,8 +31,21 @@ def commands(page):
             yield words[1:]
 
 
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Let trainings take two steps an epoch, whatever the settings of a guide say."""
+    from forecast.training import NeuralForecaster
+
+    def fit(self, panel, until):
+        self.settings = self.settings.model_copy(update={"steps_per_epoch": 2})
+        return real(self, panel, until)
+
+    real = NeuralForecaster.fit
+    monkeypatch.setattr(NeuralForecaster, "fit", fit)
+
+
 @pytest.mark.parametrize("guide", GUIDES)
-def test_every_python_block_of_a_guide_runs(guide, tmp_path, monkeypatch):
+def test_every_python_block_of_a_guide_runs(guide, tmp_path, monkeypatch, few_steps):
     monkeypatch.chdir(tmp_path)
     document = Sybil(parsers=[PythonCodeBlockParser()]).parse(ROOT / guide)
     examples = list(document.examples())

@@ -172,7 +172,7 @@ def tuned(tmp_path_factory, few_baselines):
     path = folder / "prices.csv"
     rows.rename(columns={"unique_id": "ticker", "ds": "date"}).to_csv(path, index=False)
     command = ["train", "--from-pretrained", "--source", "csv", "--csv", str(path), "--quiet"]
-    command += ["--epochs", "1", "--steps-per-epoch", "2"]
+    command += ["--epochs", "1", "--steps-per-epoch", "2", "--telemetry", "off", "--no-report"]
     with few_baselines(), pytest.raises(SystemExit) as stopped:
         main([*command, "--runs-dir", str(folder), "--name", "mine"])
     assert stopped.value.code == 0

@@ -144,8 +144,10 @@ def test_walking_again_leaves_nothing_beside_the_files_of_the_run(run, call):
     before = content(run)
     (run / ".4242.scores.csv").write_text("half")  # of a process that was killed
     (run / ".partial").mkdir()
-    call(0, "evaluate", run)
+    said = call(0, "evaluate", run).out
     assert content(run) == before
+    assert said.splitlines()[-1] == str(run)
+    assert "Verdicts at 5 %" in said
 
 
 def test_numbers_that_are_not_finite_end_a_training_with_code_3_and_keep_the_epoch_before(

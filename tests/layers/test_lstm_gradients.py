@@ -14,7 +14,7 @@ SIGMOID_08 = 1 / (1 + np.exp(-0.8))
 
 @pytest.mark.parametrize(
     ("rows", "masked", "backwards"),
-    [(4, False, False), (4, True, False), (4, False, True), (16, True, True)],
+    [(4, False, False), (16, True, True)],  # 16 are cut in two; all in between: beside Keras's
 )
 def test_gradients_are_those_of_finite_differences(
     rows, masked, backwards, randomise, tolerance, two_cores

@@ -86,7 +86,9 @@ def test_choosing_a_ticker_and_walking_the_cutoff_back_show_what_was_forecast_th
     assert said == []
 
 
-def test_the_newest_forecast_says_that_its_end_is_not_known(open_page, page, run):
+def test_the_newest_forecast_says_that_its_end_is_not_known_and_everything_can_be_seen(
+    open_page, page, run
+):
     tab, _ = open_page(page)
     tab.click("#fans-newest")
     newest = pd.read_parquet(run / "fans.parquet")["cutoff"].max()
@@ -94,11 +96,7 @@ def test_the_newest_forecast_says_that_its_end_is_not_known(open_page, page, run
     assert "not known yet" in tab.inner_text("#fans-said")
     assert tab.is_disabled("#fans-newer")
     assert not tab.is_disabled("#fans-older")
-
-
-def test_showing_everything_fits_the_axes_to_all_prices(open_page, page):
-    tab, _ = open_page(page)
-    tab.select_option("#fans-span", "0")
+    tab.select_option("#fans-span", "0")  # all prices: the axes fit them
     prices = tab.evaluate(DRAWN, "prices")
     view, height = (
         tab.evaluate(
@@ -131,8 +129,12 @@ def test_values_show_under_a_mouse_and_under_a_tap(open_page, page, pointer):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_phone_and_desk_in_light_and_dark(open_page, page, scheme):
-    tab, said = open_page(page, color_scheme=scheme)
+def test_axe_finds_no_fault_and_it_fits_phone_and_desk_in_light_and_dark(open_page, page, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab, said = open_page(page, bypass_csp=True, color_scheme=scheme)
+    found = Axe().run(tab).response["violations"]
+    assert [(fault["id"], fault["impact"]) for fault in found] == []
     for width in (1280, 360):
         tab.set_viewport_size({"width": width, "height": 800})
         tab.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
@@ -140,15 +142,6 @@ def test_it_fits_phone_and_desk_in_light_and_dark(open_page, page, scheme):
     brightness = sum(int(part) for part in ground.strip("rgb()").split(",")) / 3
     assert brightness > 200 if scheme == "light" else brightness < 60
     assert said == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault(open_page, page, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
-    tab, _ = open_page(page, bypass_csp=True, color_scheme=scheme)
-    found = Axe().run(tab).response["violations"]
-    assert [(fault["id"], fault["impact"]) for fault in found] == []
 
 
 def test_a_ticker_named_like_a_script_is_text_and_runs_nowhere(open_page, make_run):

@@ -139,7 +139,7 @@ def test_weights_come_from_training_prices_alone_as_far_as_validation_does_not_c
     panel, change_after
 ):
     every_window = {"epochs": 1, "batch_size": 512}  # more are drawn than there are
-    last = SETTINGS.model_copy(update=every_window)
+    last = SETTINGS.model_copy(update=every_window | {"telemetry": "off"})
     networks = [
         new_network(panel, "simple-rnn", settings=last).fit(each, panel.sessions[UNTIL])
         for each in (panel, change_after(panel, BORDER - 1, 4))
@@ -180,7 +180,7 @@ def test_the_probe_has_a_gradient_at_its_last_step_however_short_validation_is(p
 
 
 def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_weights(panel):
-    wild = {"lr": 1.0, "clip_norm": 100.0, "epochs": 40, "patience": 1}
+    wild = {"lr": 1.0, "clip_norm": 100.0, "epochs": 40, "patience": 1, "telemetry": "off"}
     chosen = SETTINGS.model_copy(update=wild)
     network = new_network(panel, "simple-rnn", settings=chosen).fit(panel, panel.sessions[UNTIL])
     losses = network.history_["val_loss"]
@@ -230,7 +230,8 @@ def test_a_series_below_zero_is_learned_and_forecast_as_differences(panel):
     middle = panel.frame["adj_close"].mean().mean()
     frame = panel.frame[["adj_close"]] - middle
     linear = replace(panel, frame=frame, scale="linear")
-    network = new_network(linear, "simple-rnn").fit(linear, panel.sessions[UNTIL])
+    quiet = SETTINGS.model_copy(update={"telemetry": "off"})
+    network = new_network(linear, "simple-rnn", settings=quiet).fit(linear, panel.sessions[UNTIL])
     cutoffs = make_cutoffs(linear, panel.sessions[UNTIL + 1])
     found = network.forecast(linear, cutoffs, HORIZONS)
     assert np.isfinite(found).all()
@@ -248,14 +249,14 @@ def test_parameters_follow_scikit_learn(panel):
 
 
 def test_an_automatic_learning_rate_is_the_middle_of_what_a_range_test_suggests(panel, tmp_path):
-    settings = SETTINGS.model_copy(update={"lr": "auto", "epochs": 1})
-    network = new_network(panel, "lstm", settings=settings)
+    settings = SETTINGS.model_copy(update={"lr": "auto", "epochs": 1, "telemetry": "off"})
+    network = new_network(panel, "simple-rnn", settings=settings)
     network.checkpoint = tmp_path
     network.fit(panel, panel.sessions[UNTIL])
     low, high = network.range_test_.suggested
     assert low < network.lr_ < high
     assert network.lr_ == pytest.approx(np.sqrt(low * high), rel=1e-6)
-    again = new_network(panel, "lstm", settings=settings)
+    again = new_network(panel, "simple-rnn", settings=settings)
     again.take_over(read_outcome(tmp_path, print), tmp_path, panel.tickers)
     assert again.lr_ == network.lr_
     assert again.range_test_.suggested == (low, high)
