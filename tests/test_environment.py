@@ -127,7 +127,7 @@ def test_what_an_encoding_lacks_is_written_as_well_as_it_can(monkeypatch):
 
 
 #: Sends calls to the workers of one's own cluster, as Ray does itself; it reads no file.
-WIRE = ROOT / "forecast" / "engine" / "cluster.py"
+WIRE = ROOT / "forecast" / "engine" / "tasks.py"
 PICKLES = {"pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib.load"}
 #: Calls that run what they read.
 RUNNING = {"eval", "exec", "read_pickle", "to_pickle", "unsafe_load", "full_load"}
