@@ -1,6 +1,7 @@
 """Networks of a training on an engine, and what a command says of one that cannot be used."""
 
 import io
+import shutil
 import socket
 import sys
 
@@ -60,11 +61,16 @@ def prepared(make_panel):
 
 
 @pytest.fixture(scope="module")
-def train(prepared, tmp_path_factory):
+def drafts(tmp_path_factory):
+    return tmp_path_factory.mktemp("drafts")
+
+
+@pytest.fixture(scope="module")
+def train(prepared, drafts):
     """Return a function that trains in a draft on an engine."""
 
     def call(name, engine, terminal=None, prices=prepared):
-        draft = tmp_path_factory.getbasetemp() / name
+        draft = drafts / name
         (draft / CHECKPOINT).mkdir(parents=True, exist_ok=True)
         made = train_networks(SETTINGS, prices, terminal or Terminal(True), draft, engine)
         return [
@@ -100,18 +106,13 @@ def same(one, other):
         assert losses.equals(theirs)
 
 
-def test_a_training_that_was_stopped_here_goes_on_elsewhere_and_ends_the_same(train, whole):
+def test_a_training_that_was_stopped_here_goes_on_elsewhere_and_ends_the_same(train, whole, looks):
     with pytest.raises(KeyboardInterrupt):
         train("stopped", Here(), Stopped(True))
-    engine = Elsewhere()
-    again = train("stopped", engine)
+    engine = Elsewhere(then=looks.clear)
+    same(train("stopped", engine), whole)
     assert [(unit.seed, sorted(unit.saved)) for unit in engine.told] == [(1, ["epoch-00001.state"])]
-    same(whole, again)
-
-
-def test_what_workers_made_is_taken_over_without_a_look_at_the_prices(train, whole, looks):
-    same(train("apart", Elsewhere(then=looks.clear)), whole)
-    assert looks == []
+    assert looks == []  # to take over what a worker made needs no prices
 
 
 def test_what_was_finished_before_is_taken_over_after_one_look_at_the_prices(train, whole, looks):
@@ -129,15 +130,11 @@ def test_what_was_finished_on_other_prices_is_never_taken_over(train, whole, mak
             train("whole", engine, prices=other)
 
 
-def test_of_a_damaged_outcome_the_newest_checkpoint_is_used_and_said(train, whole, tmp_path, looks):
-    def damage():
-        for path in (tmp_path.parent / "damaged").rglob(OUTCOME):
-            path.write_bytes(path.read_bytes()[:-1])
-
+def test_of_a_damaged_outcome_the_newest_checkpoint_is_used_and_said(train, whole, drafts):
+    shutil.copytree(drafts / "whole", drafts / "damaged")
+    for path in (drafts / "damaged").rglob(OUTCOME):
+        path.write_bytes(path.read_bytes()[:-1])
     said = io.StringIO()
-    train("damaged", Here())
-    damage()
-    looks.clear()
     same(train("damaged", Here(), Terminal(console=Console(file=said, width=300))), whole)
     assert said.getvalue().count("finished.state is damaged (its SHA-256 is another)") == 2
     assert said.getvalue().count("going on after epoch 3, which was saved") == 2
