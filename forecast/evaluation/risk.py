@@ -6,6 +6,8 @@ import pandas as pd
 from forecast.evaluation.scores import RISK_PERCENT, common
 from forecast.evaluation.significance import ALPHA, holm
 
+#: Columns of scores that say whether the outcome was below these quantiles.
+RISK_COLUMNS = tuple(f"below_{percent}" for percent in RISK_PERCENT)
 #: Fewest outcomes of one ticker that are tested.
 FEWEST = 30
 
@@ -55,8 +57,8 @@ def risk_table(table: pd.DataFrame) -> pd.DataFrame:
         for ticker, one in chosen.groupby("unique_id", observed=True):
             if len(one) < FEWEST:
                 continue
-            for percent in RISK_PERCENT:
-                hits, level = one[f"below_{percent}"].to_numpy(), percent / 100
+            for percent, column in zip(RISK_PERCENT, RISK_COLUMNS, strict=True):
+                hits, level = one[column].to_numpy(), percent / 100
                 tests = (kupiec(hits, level), christoffersen(hits, level))
                 rows.append((model, h, level, ticker, len(hits), hits.mean(), *tests))
     columns = ["model", "h", "level", "unique_id", "outcomes", "violations"]

@@ -15,8 +15,8 @@ from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.calibration import before_and_after, reliability
 from forecast.evaluation.conformal import SUFFIX, conformal
 from forecast.evaluation.direction import copy_detector, direction_table
-from forecast.evaluation.risk import risk_table
-from forecast.evaluation.scores import score_table, scores
+from forecast.evaluation.risk import RISK_COLUMNS, risk_table
+from forecast.evaluation.scores import COMPARED, score_table, scores
 from forecast.evaluation.significance import confidence_set, skill_table, ticker_table
 from forecast.markup import html_table
 from forecast.prices.panel import Panel
@@ -124,7 +124,7 @@ def make_scorecard(
     if not set(adjusted) <= set(backtest.models):
         backtest = with_conformal(backtest, panel, networks)
     table = scores(backtest, panel, until)
-    compared = table[table["model"].isin(main)]
+    compared = _rows(table, main, "hit", "median")
     called = direction_table(compared)
     copies = copy_detector(backtest.select(main), panel).rename(
         columns={"p_value": "change_p_value"}
@@ -135,6 +135,11 @@ def make_scorecard(
         significance_by_ticker=ticker_table(compared, networks, baselines),
         confidence_set=confidence_set(compared),
         direction=copies.merge(called, on=["model", "h"], how="left"),
-        risk=risk_table(table[table["model"].isin([*main, *adjusted])]),
+        risk=risk_table(_rows(table, [*main, *adjusted], *RISK_COLUMNS)),
         calibration=before_and_after(reliability(backtest.select([*main, *adjusted]))),
     )
+
+
+def _rows(table: pd.DataFrame, models: Sequence[str], *columns: str) -> pd.DataFrame:
+    """The rows of some models, without the columns that are not asked for: they are many."""
+    return table.loc[table["model"].isin(models), [*COMPARED, *columns]]

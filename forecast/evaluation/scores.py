@@ -14,14 +14,16 @@ from forecast.prices.panel import Panel
 PINBALL_PERCENT = (1, 5, 50, 95, 99)
 #: Levels whose violations are tested, per cent: the value at risk.
 RISK_PERCENT = (1, 5)
+#: What models are compared by: all that `common` and the tests of the CRPS ask for.
+COMPARED = ("unique_id", "cutoff", "session", "h", "model", "crps")
 #: What the means are called where they are not called as the column.
 _RENAMED = (
     {"abs_error": "mae", "scaled_error": "mase", "hit": "direction"}
     | {f"covered_{band}": f"coverage_{band}" for band in BANDS}
     | {f"below_{percent}": f"violations_{percent}" for percent in RISK_PERCENT}
 )
-#: What scores are told by, and the column of it.
-_GROUPS = {"ticker": "unique_id", "year": "year", "regime": "regime"}
+#: What scores are told by beside model and horizon, and the column of it.
+_GROUPS = {"ticker": ["unique_id"], "year": ["year"], "regime": ["regime"]}
 
 
 def scores(
@@ -39,14 +41,11 @@ def scores(
     """
     session, ticker = panel.locate(backtest.cutoffs)
     now = panel.level[session, ticker]
-    names = pd.Categorical(backtest.cutoffs["unique_id"].astype(str), categories=panel.tickers)
-    keys = pd.DataFrame(
-        {"unique_id": names, "cutoff": backtest.cutoffs["cutoff"], "session": session}
-    )
+    N, H, M = len(now), len(backtest.horizons), len(backtest.models)
     scale = None if mase_until is None else metrics.mase_scale(panel, mase_until)
-    blocks = []
-    for model in backtest.models:
-        for k, h in enumerate(backtest.horizons):
+    scored: dict[str, np.ndarray] = {}  # (M, H, N) each, filled in place: nothing here is larger
+    for m, model in enumerate(backtest.models):
+        for k in range(H):
             y, quantiles = backtest.actual[:, k], backtest.quantiles[model][:, k].astype(float)
             columns = _score(y, quantiles, backtest.levels)
             median = quantiles[:, level_index(backtest.levels, 0.5)]
@@ -54,9 +53,23 @@ def scores(
             if scale is not None:
                 per_row = scale.reindex(panel.tickers).to_numpy()[ticker]
                 columns["scaled_error"] = columns["abs_error"] / per_row
-            blocks.append(keys.assign(h=h, model=model, **columns))
-    table = pd.concat(blocks, ignore_index=True)
-    return table.assign(model=pd.Categorical(table["model"], categories=backtest.models))
+            for name, values in columns.items():
+                if name not in scored:
+                    scored[name] = np.empty((M, H, N))
+                scored[name][m, k] = values
+    keys = {
+        "unique_id": pd.Categorical.from_codes(
+            np.tile(ticker, M * H), categories=pd.Index(panel.tickers)
+        ),
+        "cutoff": np.tile(backtest.cutoffs["cutoff"].to_numpy(), M * H),
+        "session": np.tile(session, M * H),
+        "h": np.tile(np.repeat(backtest.horizons, N), M),
+        "model": pd.Categorical.from_codes(
+            np.repeat(np.arange(M), H * N), categories=pd.Index(backtest.models)
+        ),
+    }
+    flat = {name: values.ravel() for name, values in scored.items()}
+    return pd.DataFrame({**keys, **flat}, copy=False)
 
 
 def common(table: pd.DataFrame) -> pd.DataFrame:
@@ -65,11 +78,16 @@ def common(table: pd.DataFrame) -> pd.DataFrame:
     A model without any forecast at a horizon is passed over there. Means over these rows
     compare models on equal terms.
     """
+    return table[_is_common(table)]
+
+
+def _is_common(table: pd.DataFrame) -> pd.Series:
+    """Whether a row is one of `common`."""
     finite = table["crps"].notna()
     origin = [table["unique_id"], table["cutoff"], table["h"]]
     forecast = finite.groupby(origin, observed=True).transform("sum")
-    active = table[finite].groupby("h", observed=True)["model"].nunique()
-    return table[finite & (forecast == table["h"].map(active))]
+    active = table.loc[finite, ["h", "model"]].groupby("h", observed=True)["model"].nunique()
+    return finite & (forecast == table["h"].map(active))
 
 
 def spacing(table: pd.DataFrame) -> int:
@@ -109,15 +127,26 @@ def score_table(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
 
     `by` is "all", "ticker", "year" or "regime" (see `add_groups`) and `group` which of them.
     """
-    grouped = add_groups(common(table), panel)
-    parts = [_means(grouped, ("model", "h")).assign(by="all", group="all")]
-    for by, column in _GROUPS.items():
-        means = _means(grouped, ("model", "h", column)).rename(columns={column: "group"})
-        means = means.sort_values("group", kind="stable")
-        parts.append(means.assign(by=by, group=means["group"].astype(str)))
-    whole = pd.concat(parts, ignore_index=True)
+    shared = _is_common(table)
+    groups = add_groups(table.loc[shared, ["unique_id", "cutoff"]], panel)[["year", "regime"]]
+    found: dict[str, list[pd.DataFrame]] = {by: [] for by in ("all", *_GROUPS)}
+    for model in table.loc[shared, "model"].unique():  # one by one: rows are many, and are copied
+        rows = table[shared & (table["model"] == model)].join(groups)
+        for by, parts in found.items():
+            parts.append(_means(rows, ["model", "h", *_GROUPS.get(by, ())]))
+    whole = pd.concat([_of_groups(by, pd.concat(parts)) for by, parts in found.items()])
+    whole = whole.reset_index(drop=True)
     keys = ["by", "group", "model", "h"]
     return whole[[*keys, *(column for column in whole if column not in keys)]]
+
+
+def _of_groups(by: str, means: pd.DataFrame) -> pd.DataFrame:
+    """Name the groups of means and put them in order."""
+    if by not in _GROUPS:
+        return means.assign(by=by, group=by)
+    means = means.rename(columns=dict.fromkeys(_GROUPS[by], "group"))
+    means = means.sort_values("group", kind="stable")
+    return means.assign(by=by, group=means["group"].astype(str))
 
 
 def add_groups(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:

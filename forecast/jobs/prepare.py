@@ -61,5 +61,5 @@ def prepare(settings: Settings, terminal: Terminal) -> Prepared:
 
 
 def _some(names: list[str], most: int = 8) -> str:
-    more = f" … {len(names) - most} more" if len(names) > most else ""
+    more = f" … {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -43,7 +43,7 @@ def render_repairs(repairs: Iterable[Repair], longest: int = 3) -> list[str]:
 def _summary(kind: str, group: list[Repair]) -> str:
     counts = pd.Series([repair.unique_id for repair in group]).value_counts()
     shown = ", ".join(f"{name} {count}" for name, count in counts.head(5).items())
-    more = f" and {len(counts) - 5} more series" if len(counts) > 5 else ""
+    more = f" and {len(counts) - 5:,} more series" if len(counts) > 5 else ""
     dates = [repair.ds for repair in group if repair.ds is not None]
     span = f", {min(dates).date()} to {max(dates).date()}" if dates else ""
     return f"{kind}: {counted(len(group), 'time')} ({shown}{more}){span}; first: {group[0].detail}"
