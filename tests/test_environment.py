@@ -44,7 +44,7 @@ HARSH = {
     "PATH": os.environ["PATH"],
     "CUDA_VISIBLE_DEVICES": "0",
 }
-SMALL = ["--cell", "gru", "--units", "2", "--epochs", "1", "--steps-per-epoch", "2"]
+SMALL = ["--cell", "simple-rnn", "--units", "2", "--epochs", "1", "--steps-per-epoch", "2"]
 SMALL += ["--lookback", "24", "--batch-size", "8", "--horizon", "1", "--start", "2011-03-01"]
 
 

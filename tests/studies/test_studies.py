@@ -1,11 +1,13 @@
 """Each study once, at a size that takes seconds: it measures, judges and draws."""
 
+import functools
+
 import matplotlib.figure
 import pandas as pd
 import pytest
 
 from forecast.settings import Settings
-from forecast.studies import Study, load, stocks
+from forecast.studies import load, stocks, vanishing
 from forecast.studies.runner import measured
 
 #: Sizes so small that a study says nothing but runs all of its code.
@@ -21,19 +23,28 @@ TINY = {
 
 #: What the stock network of a study is and learns from, here.
 SMALL = {"tickers": ("AAPL",), "start": "2010-01-04", "lookback": 24, "horizon": 2}
-SMALL |= {"units": 3, "batch_size": 8, "steps_per_epoch": 3, "telemetry": "off"}
+SMALL |= {"units": 3, "batch_size": 8, "steps_per_epoch": 3, "telemetry": "economy"}
 
 
 @pytest.fixture(autouse=True)
-def small_stock_network(monkeypatch):
+def small(monkeypatch):
+    """A small stock network; of the cells of "vanishing" those that verdicts are about."""
     monkeypatch.setattr(stocks, "Settings", lambda **given: Settings(**{**SMALL, **given}))
+    monkeypatch.setattr(vanishing, "CELLS", ("simple-rnn", "lstm", "no_forget_gate"))
+
+
+@functools.cache
+def frames(name):
+    """What is measured of each unit of a study."""
+    study = load(name)
+    units = study.plan({**study.full, **study.quick, **TINY[name]}, range(1))
+    return [(unit, measured(name, unit)) for unit in units]
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_study_measures_judges_and_draws(name):
     study = load(name)
-    units = study.plan({**study.full, **study.quick, **TINY[name]}, range(1))
-    frame = pd.concat([measured(name, unit) for unit in units], ignore_index=True)
+    frame = pd.concat([found for _, found in frames(name)], ignore_index=True)
     findings = study.judge(frame)
     assert set(findings) == set(study.claims)
     for finding in findings.values():
@@ -44,7 +55,5 @@ def test_a_study_measures_judges_and_draws(name):
 
 
 def test_a_unit_gives_the_same_rows_every_time():
-    study: Study = load("explosion")
-    unit = study.plan({**study.full, **TINY["explosion"]}, range(1))[0]
-    first, again = measured("explosion", unit), measured("explosion", unit)
-    pd.testing.assert_frame_equal(first, again)
+    unit, first = frames("explosion")[0]
+    pd.testing.assert_frame_equal(first, measured("explosion", unit))

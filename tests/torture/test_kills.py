@@ -10,7 +10,7 @@ import pytest
 from forecast.torture import kills
 from forecast.torture.kills import Event
 
-SMALL = {"--cell": "gru", "--units": "2", "--seeds": "1", "--epochs": "2"}
+SMALL = {"--cell": "simple-rnn", "--units": "2", "--seeds": "1", "--epochs": "2"}
 #: The script that trains, with the baselines alone that cost nothing.
 TRAIN = """
 import sys
