@@ -1,6 +1,8 @@
 """Parse, call, and say what went wrong in one line."""
 
+import atexit
 import difflib
+import gc
 import logging
 import os
 import re
@@ -45,6 +47,9 @@ _FIELDS = {
     **TuneSettings.model_fields,
     **Settings.model_fields,
 }
+
+# at the end Python would look for garbage in all that was imported: a second, with TensorFlow
+atexit.register(gc.freeze)
 
 _LESS_MEMORY = "close other programs, or take fewer prices, or a smaller --batch-size or --units."
 

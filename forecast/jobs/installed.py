@@ -1,6 +1,8 @@
 """Whether TensorFlow and Keras are there and new enough, told before they are loaded."""
 
+import gc
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -36,6 +38,23 @@ def explained() -> Iterator[None]:
             f"{name} is installed but does not load ({error}): install it again with "
             f"pip install --force-reinstall {name}."
         ) from error
+
+
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Let TensorFlow load without Python looking through all it makes for garbage.
+
+    What it made is not looked through later either: it stays as long as the process does.
+    """
+    if "tensorflow" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _version(name: str) -> str:

@@ -1,8 +1,5 @@
 """What runs a run's networks: ONNX Runtime where they have been exported, TensorFlow elsewhere."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +37,7 @@ def open_networks(run: Path | None, settings: Settings, runtime: Runtime) -> "Fi
             return OnnxForecaster(path, chosen, market)
         if runtime == "onnx":
             raise InputError(_nothing(run))
-    with startup_notes_hidden(), without_scikit_learn():
+    with startup_notes_hidden():
         from forecast.jobs.loading import load_to_forecast
     return load_to_forecast(run, chosen)
 
@@ -48,23 +45,6 @@ def open_networks(run: Path | None, settings: Settings, runtime: Runtime) -> "Fi
 def runtime_of(model: "Fitted") -> str:
     """What runs this model."""
     return "ONNX Runtime" if isinstance(model, OnnxForecaster) else "TensorFlow"
-
-
-@contextmanager
-def without_scikit_learn() -> Iterator[None]:
-    """Let Keras start as if scikit-learn were not installed.
-
-    It would import it, a seventh of TensorFlow's start, for wrappers that do nothing here.
-    """
-    name = "sklearn"
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails
-    try:
-        yield
-    finally:
-        del sys.modules[name]
 
 
 def _exported(run: Path | None, manifest: dict[str, Any], cell: str) -> Path | None:

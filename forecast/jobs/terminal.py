@@ -24,7 +24,7 @@ from rich.text import Text
 
 from forecast.errors import InputError
 from forecast.escaping import printable
-from forecast.jobs.installed import check_installed, explained
+from forecast.jobs.installed import check_installed, collector_at_rest, explained
 from forecast.runs import json_text
 
 #: Columns of the output in a file or a pipe: a row of a table is a line there.
@@ -173,7 +173,7 @@ def startup_notes_hidden() -> Iterator[None]:
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            with explained():
+            with explained(), collector_at_rest():
                 yield
         except InputError:
             raise

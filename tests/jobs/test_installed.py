@@ -1,5 +1,6 @@
 """A TensorFlow that is missing, too old or broken, a GPU that does not work: one clear message."""
 
+import gc
 import subprocess
 import sys
 import tomllib
@@ -88,6 +89,19 @@ def test_a_tensorflow_that_does_not_load_is_told_in_a_process_of_its_own(tmp_pat
 def test_an_error_of_our_own_passes_while_libraries_load():
     with pytest.raises(InputError, match="mine"), startup_notes_hidden():
         raise InputError("mine")
+
+
+def test_nobody_looks_for_garbage_while_tensorflow_loads(monkeypatch):
+    with startup_notes_hidden():
+        assert gc.isenabled()  # it is there already
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    gc.unfreeze()
+    with startup_notes_hidden():
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() == 0
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
 
 
 @pytest.fixture

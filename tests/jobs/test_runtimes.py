@@ -1,6 +1,5 @@
 """Which library runs the networks of a saved run, and that nobody waits for the other."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -21,9 +20,11 @@ from forecast.training.preparing import feature_statistics
 from forecast.windows import build_windows
 
 TICKERS = [f"S{k:02}" for k in range(6)]
-#: Runs a command and prints, after it, which of the slow libraries were imported for it.
+#: Runs a command and prints, after it, which of the slow libraries were imported for it, and how
+#: many objects Python passes over when it looks for garbage at the very end.
 ASK = """
-import sys
+import atexit, gc, sys
+atexit.register(lambda: print("frozen:", gc.get_freeze_count()))
 from forecast.cli import main
 try:
     main(sys.argv[1:])
@@ -75,8 +76,10 @@ def asked(*arguments):
     """What a command prints, and the slow libraries that were imported for it."""
     words = [sys.executable, "-c", ASK, *map(str, arguments)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    text, _, imported = done.stdout.rpartition("imported:")
+    text, _, rest = done.stdout.rpartition("imported:")
+    imported, _, frozen = rest.partition("frozen:")
     assert done.returncode in (0, 1), done.stderr  # 1: these prices are old, which calls a person
+    assert int(frozen) > 0
     return text, imported.split()
 
 
@@ -110,15 +113,6 @@ def test_an_evening_needs_no_tensorflow(run, tmp_path):
     text, imported = asked("daily", "--run", run, "--ledger", tmp_path / "l.sqlite", "--json")
     assert imported == ["scipy", "onnxruntime"]
     assert json.loads(text)["path"] == str(tmp_path / "l.sqlite")
-
-
-def test_keras_starts_without_scikit_learn_which_is_there_afterwards(monkeypatch):
-    monkeypatch.delitem(sys.modules, "sklearn", raising=False)
-    with runtimes.without_scikit_learn(), pytest.raises(ImportError):
-        importlib.import_module("sklearn")
-    already = importlib.import_module("sklearn")
-    with runtimes.without_scikit_learn():
-        assert importlib.import_module("sklearn") is already
 
 
 def test_a_run_that_was_not_exported_is_told_how_to_and_auto_goes_on(run, call, tmp_path):
