@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from forecast.settings import Settings
 #: Bytes of one file, far more than usual networks have, and of all that running it may take:
 #: a batch of 256 windows of 160 sessions takes 20 MB with 32 units.
 MOST_BYTES, MOST_MEMORY = 2**30, 2**31
+#: Seconds for such a batch, which takes a tenth of one; a file may be made to go on for ever.
+MOST_SECONDS = 600.0
 #: What is fed and what is asked for (`forecast.training.exporting`).
 FEATURES, VOLATILITY, PARAMETERS = "features", "volatility", "parameters"
 _DO_NOT = "do not trust it; write it again with forecast export"
@@ -29,7 +32,7 @@ class OnnxForecaster(FittedNetworks):
 
     Raises InputError when onnxruntime is missing, and for a file that is too large, damaged, of
     another network, or that wants other files or other operations than those of ONNX; when it
-    forecasts also for one that wants more memory than a network of this project does.
+    forecasts also for one that wants more memory or time than a network of this project does.
     """
 
     def __init__(self, path: Path, settings: Settings, market: Sequence[str] = ()) -> None:
@@ -45,11 +48,19 @@ class OnnxForecaster(FittedNetworks):
 
     def parameters(self, features: np.ndarray) -> np.ndarray:
         """Parameters (B, M, O, K, 4) of the quantile functions, from windows (B, T, F)."""
+        from onnxruntime import RunOptions
+
         fed = {FEATURES: features, VOLATILITY: np.ones(len(features), np.float32)}
+        options = RunOptions()
+        end = Timer(MOST_SECONDS, setattr, (options, "terminate", True))
+        end.start()
         try:
-            return np.asarray(self._session.run([PARAMETERS], fed)[0])
+            return np.asarray(self._session.run([PARAMETERS], fed, options)[0])
         except Exception as error:  # the errors of ONNX Runtime have no class of their own
-            raise InputError(f"{self.path} does not run ({_told(error)}): {_DO_NOT}.") from error
+            why = f"not done in {MOST_SECONDS:g} s" if options.terminate else _told(error)
+            raise InputError(f"{self.path} does not run ({why}): {_DO_NOT}.") from error
+        finally:
+            end.cancel()
 
 
 def _opened(path: Path) -> Any:

@@ -21,6 +21,17 @@ from forecast.windows import build_windows
 
 SETTINGS = Settings(lookback=16, horizon=7, cell=("lstm",), units=3)
 HORIZONS = (1, 2, 4, 7)
+#: A graph that looks like a network's and takes sines of sines 2^62 times.
+SPIN = """<ir_version: 8, opset_import: ["": 15]>
+spin (float[N, 16, 13] features, float[N] volatility) => (float[N, 2, 12, 5, 4] parameters)
+<int64 times = {4611686018427387904}, bool yes = {1}, int64[5] out = {1, 2, 12, 5, 4}> {
+    sines = Loop <body = turn (int64 k, bool on, float[N] was) => (bool still, float[N] now) {
+        still = Identity (on)
+        now = Sin (was)
+    }> (times, yes, volatility)
+    sum = ReduceSum <keepdims = 0> (sines)
+    parameters = Expand (sum, out)
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +166,14 @@ def test_a_graph_that_wants_all_memory_is_refused_before_it_has_it(panel, cutoff
     with pytest.raises(InputError, match=r"hog.onnx does not run \(.*memory.*do not trust it"):
         model.forecast(panel, cutoffs, HORIZONS)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10**6  # kB
+
+
+def test_a_graph_that_never_ends_is_stopped(panel, cutoffs, tmp_path, monkeypatch):
+    onnx.save(onnx.parser.parse_model(SPIN), tmp_path / "spin.onnx")
+    monkeypatch.setattr(runtime, "MOST_SECONDS", 0.3)
+    model = open_exported(tmp_path / "spin.onnx", panel)
+    with pytest.raises(InputError, match=r"spin.onnx does not run \(not done in 0.3 s\): do not"):
+        model.forecast(panel, cutoffs, HORIZONS)
 
 
 def test_the_file_of_another_network_is_told_with_what_was_expected(exported, panel):
