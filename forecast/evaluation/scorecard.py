@@ -13,11 +13,12 @@ from forecast.counts import counted
 from forecast.errors import InputError
 from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.calibration import before_and_after, reliability
+from forecast.evaluation.confidence import confidence_set
 from forecast.evaluation.conformal import SUFFIX, conformal
 from forecast.evaluation.direction import copy_detector, direction_table
 from forecast.evaluation.risk import RISK_COLUMNS, risk_table
 from forecast.evaluation.scores import COMPARED, score_table, scores
-from forecast.evaluation.significance import confidence_set, skill_table, ticker_table
+from forecast.evaluation.significance import skill_table, ticker_table
 from forecast.markup import html_table
 from forecast.prices.panel import Panel
 

@@ -7,11 +7,12 @@ import pytest
 
 from forecast.evaluation.backtest import forecast_frame, make_cutoffs, walk_forward
 from forecast.evaluation.calibration import reliability
+from forecast.evaluation.confidence import confidence_set
 from forecast.evaluation.conformal import conformal
 from forecast.evaluation.direction import copy_detector, direction_table
 from forecast.evaluation.risk import risk_summary, risk_table
 from forecast.evaluation.scores import score_table, scores, summary
-from forecast.evaluation.significance import confidence_set, skill_table, ticker_table
+from forecast.evaluation.significance import skill_table, ticker_table
 from forecast.models.baselines import BASELINES
 
 SMALL = {"garch-t": {"paths": 200}, "gjr": {"paths": 200}, "gbm-quantiles": {"trees": 5}}

@@ -1,12 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from arch.bootstrap import MCS
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from forecast.evaluation.significance import (
-    confidence_set,
     diebold_mariano,
     holm,
     power_notes,
@@ -29,20 +27,6 @@ def plain_diebold_mariano(a, b, h):
     return 2 * stats.t.sf(abs(statistic), D - 1)
 
 
-def score_rows(losses, h=1, tickers=("A", "B"), step=1):
-    """Rows of a scores frame from model → losses (D,), the same for every ticker."""
-    days = pd.bdate_range("2020-01-01", periods=len(next(iter(losses.values()))))
-    dates = {"cutoff": days, "session": step * np.arange(len(days))}
-    return pd.concat(
-        [
-            pd.DataFrame({"unique_id": t, **dates, "h": h, "model": m, "crps": loss})
-            for m, loss in losses.items()
-            for t in tickers
-        ],
-        ignore_index=True,
-    )
-
-
 @pytest.mark.parametrize("h", [1, 5, 20])
 def test_diebold_mariano_equals_the_plain_formula(h):
     rng = np.random.default_rng(h)
@@ -56,7 +40,7 @@ def test_the_test_rejects_equal_forecasts_about_as_often_as_it_says():
     assert 0.02 < np.mean(np.array(p) < 0.05) < 0.09
 
 
-def test_identical_forecasts_are_not_distinguishable_and_the_reason_is_given():
+def test_identical_forecasts_are_not_distinguishable_and_the_reason_is_given(score_rows):
     loss = np.random.default_rng(0).gamma(2, 1, 100)
     row = skill_table(score_rows({"m": loss, "b": loss}), ["m"], ["b"]).iloc[0]
     assert row["p_value"] == 1
@@ -65,7 +49,7 @@ def test_identical_forecasts_are_not_distinguishable_and_the_reason_is_given():
     assert row["reason"] == "the losses are the same"
 
 
-def test_against_a_perfect_baseline_there_is_a_verdict_but_no_relative_skill():
+def test_against_a_perfect_baseline_there_is_a_verdict_but_no_relative_skill(score_rows):
     loss = np.random.default_rng(0).gamma(2, 1, 100)
     table = score_rows({"m": loss, "b": np.zeros(100)})
     row = skill_table(table, ["m"], ["b"]).iloc[0]
@@ -75,7 +59,7 @@ def test_against_a_perfect_baseline_there_is_a_verdict_but_no_relative_skill():
     assert same["verdict"] == "not distinguishable"
 
 
-def test_too_few_dates_are_not_distinguishable_and_the_reason_has_the_numbers():
+def test_too_few_dates_are_not_distinguishable_and_the_reason_has_the_numbers(score_rows):
     loss = np.random.default_rng(0).gamma(2, 1, 49)
     row = skill_table(score_rows({"m": loss, "b": 2 * loss}, h=20), ["m"], ["b"]).iloc[0]
     assert np.isnan(row["p_value"])
@@ -84,18 +68,16 @@ def test_too_few_dates_are_not_distinguishable_and_the_reason_has_the_numbers():
     assert row["reason"] == "49 dates; 50 are needed"
 
 
-def test_cutoffs_several_sessions_apart_overlap_less():
+def test_cutoffs_several_sessions_apart_overlap_less(score_rows):
     rng = np.random.default_rng(9)
     a, b = rng.gamma(2, 1, 60), rng.gamma(2, 1.5, 60)
     for h, step, overlapping in ((20, 5, 4), (20, 7, 3), (5, 20, 1)):
         row = skill_table(score_rows({"m": a, "b": b}, h, step=step), ["m"], ["b"]).iloc[0]
         assert row["p_value"] == pytest.approx(plain_diebold_mariano(a, b, overlapping))
         assert row["spacing"] == step
-    assert len(confidence_set(score_rows({"m": a, "b": b}, 30))) == 0  # 70 dates are needed
-    assert len(confidence_set(score_rows({"m": a, "b": b}, 30, step=5))) == 2
 
 
-def test_the_verdict_has_the_sign_of_the_skill():
+def test_the_verdict_has_the_sign_of_the_skill(score_rows):
     rng = np.random.default_rng(1)
     base = rng.gamma(2, 1, 200)
     table = score_rows({"good": 0.8 * base, "b": base, "bad": 1.2 * base})
@@ -108,7 +90,7 @@ def test_the_verdict_has_the_sign_of_the_skill():
     assert verdict_of(np.nan, 1.0) == "not distinguishable"
 
 
-def test_one_market_day_counts_once_however_many_tickers_there_are():
+def test_one_market_day_counts_once_however_many_tickers_there_are(score_rows):
     rng = np.random.default_rng(2)
     losses = {"m": rng.gamma(2, 1, 150), "b": rng.gamma(2, 1, 150)}
     few = skill_table(score_rows(losses), ["m"], ["b"]).iloc[0]
@@ -117,7 +99,7 @@ def test_one_market_day_counts_once_however_many_tickers_there_are():
     assert few["sessions"] == many["sessions"] == 150
 
 
-def test_the_interval_excludes_zero_exactly_when_the_verdict_says_so():
+def test_the_interval_excludes_zero_exactly_when_the_verdict_says_so(score_rows):
     rng = np.random.default_rng(3)
     for _ in range(30):
         base = rng.gamma(2, 1, 120)
@@ -127,7 +109,7 @@ def test_the_interval_excludes_zero_exactly_when_the_verdict_says_so():
         assert excludes == (row["verdict"] != "not distinguishable")
 
 
-def test_an_edge_of_the_detectable_size_is_found_in_four_cases_of_five():
+def test_an_edge_of_the_detectable_size_is_found_in_four_cases_of_five(score_rows):
     rng = np.random.default_rng(4)
     found, sizes = [], []
     for _ in range(120):
@@ -141,7 +123,7 @@ def test_an_edge_of_the_detectable_size_is_found_in_four_cases_of_five():
     assert np.mean(found) == pytest.approx(0.8, abs=0.1)
 
 
-def test_a_model_without_any_forecast_gets_a_row_that_says_so():
+def test_a_model_without_any_forecast_gets_a_row_that_says_so(score_rows):
     loss = np.random.default_rng(0).gamma(2, 1, 60)
     table = score_rows({"m": loss, "b": loss * np.nan})
     row = skill_table(table, ["m"], ["b"]).iloc[0]
@@ -176,42 +158,7 @@ def test_the_ticker_table_corrects_over_the_tickers_of_a_comparison():
     assert (got["p_holm"] >= got["p_value"]).all()
 
 
-def test_the_confidence_set_keeps_the_best_and_drops_the_worst():
-    rng = np.random.default_rng(7)
-    base = rng.gamma(2, 1, 300)
-    losses = {
-        "best": base,
-        "level": base + rng.normal(0, 0.5, 300),
-        "worst": base + 0.5 + rng.normal(0, 0.5, 300),
-    }
-    table = pd.concat([score_rows(losses), score_rows(losses, h=200)], ignore_index=True)
-    got = confidence_set(table).set_index("model")
-    assert set(got["h"]) == {1}  # 300 dates are too few 200 sessions ahead
-    assert got["included"].to_dict() == {"best": True, "level": True, "worst": False}
-    mcs = MCS(pd.DataFrame(losses), 0.1, block_size=7, seed=0)
-    mcs.compute()
-    assert set(mcs.included) == {"best", "level"}
-    assert got["p_value"].to_dict() == pytest.approx(mcs.pvalues["Pvalue"].to_dict())
-
-
-def test_equal_models_share_their_place_in_the_confidence_set():
-    rng = np.random.default_rng(11)
-    base = rng.gamma(2, 1, 200)
-    noisy = base + 0.5 + rng.normal(0, 0.5, 200)
-    several = {"a": base, "b": base * (1 + 1e-15), "bad": noisy, "worse": noisy}
-    got = confidence_set(score_rows(several)).set_index("model")
-    alone = confidence_set(score_rows({"a": base, "bad": noisy})).set_index("model")
-    for name, twin in (("a", "a"), ("b", "a"), ("bad", "bad"), ("worse", "bad")):
-        assert got.loc[name, "p_value"] == alone.loc[twin, "p_value"]
-    both = confidence_set(score_rows({"a": base, "b": base}))
-    assert both["included"].all()
-
-
-def test_the_confidence_set_of_one_model_is_empty():
-    assert confidence_set(score_rows({"m": np.ones(50)})).empty
-
-
-def test_a_power_note_says_how_many_sessions_an_edge_would_need():
+def test_a_power_note_says_how_many_sessions_an_edge_would_need(score_rows):
     rng = np.random.default_rng(8)
     base = rng.gamma(20, 0.05, 250)
     table = score_rows({"m": base + rng.normal(0, 0.2, 250) - 0.005, "b": base})
