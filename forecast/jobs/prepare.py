@@ -38,7 +38,8 @@ class Prepared:
 
 def prepare(settings: Settings, terminal: Terminal) -> Prepared:
     """Load, clean, leave out what is too short, split; raises InputError."""
-    panel, repairs = load_prices(settings)
+    with terminal.stage("loading prices"):
+        panel, repairs = load_prices(settings)
     panel, short = drop_short_tickers(panel, settings, settings.tickers)
     splits = make_splits(panel, settings)
     if settings.from_pretrained:
