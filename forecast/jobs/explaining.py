@@ -77,11 +77,12 @@ def explain(run: Path, ticker: str | None, span: Span, terminal: Terminal) -> Pa
     """Write pictures and frames to ``explain/<ticker>/`` of the run, say what was found.
 
     Every cell of the run is looked at with its first seed. Raises InputError for a ticker, a span
-    or a lag that there is not.
+    or a lag that there is not, and for telemetry that cannot be read.
     """
     settings = runs.read_settings(run)
     manifest = runs.read_manifest(run)
     lags = check_lags(span.lags, settings.lookback)
+    telemetry = read_telemetry(run)
     trained_on = tuple(manifest["data"]["tickers"])
     ticker = ticker or trained_on[0]
     both = tuple(dict.fromkeys([*trained_on, ticker]))
@@ -110,7 +111,7 @@ def explain(run: Path, ticker: str | None, span: Span, terminal: Terminal) -> Pa
     terminal.data(ticker=ticker, findings=said, folder=folder)
     for line in said:
         terminal.result(line)
-    tell_training(run, folder, terminal)
+    tell_training(telemetry, folder, terminal)
     terminal.line(f"pictures and frames: {folder}")
     terminal.path(run)
     return folder
@@ -228,19 +229,25 @@ def draw(
         save(figure, folder / f"attribution_{cell}.png")
 
 
-def tell_training(run: Path, folder: Path, terminal: Terminal) -> None:
-    """Draw memory and gates by epoch from the run's telemetry, or say that there is none."""
+def read_telemetry(run: Path) -> pd.DataFrame | None:
+    """What the training of a run measured, None without it; InputError when it cannot be read."""
     path = run / "telemetry.parquet"
     if not path.is_file():
+        return None
+    try:
+        return read_table(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}; train the run again.") from error
+
+
+def tell_training(telemetry: pd.DataFrame | None, folder: Path, terminal: Terminal) -> None:
+    """Draw memory and gates by epoch from the run's telemetry, or say that there is none."""
+    if telemetry is None:
         terminal.result(
             "This run has no telemetry.parquet: how memory and gates moved in training is left "
             "out; train with --telemetry standard to see it."
         )
         return
-    try:
-        telemetry = read_table(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}; train the run again.") from error
     if (telemetry["quantity"] == "memory_sessions").any():
         save(plot_memory(telemetry), folder / "memory_by_epoch.png")
     for line in findings.of_training(telemetry):

@@ -73,12 +73,15 @@ def test_a_run_trained_without_telemetry_has_neither_its_file_nor_its_pictures(t
     assert not list((trained / "plots").glob("gradient*"))
 
 
-def test_telemetry_that_cannot_be_read_is_told_with_the_remedy(trained, capsys):
+def test_telemetry_that_cannot_be_read_is_told_with_the_remedy_before_anything_is_done(
+    trained, capsys
+):
     (trained / "telemetry.parquet").write_bytes(b"no parquet")
     try:
-        assert run("explain", trained, "--ticker", "AAPL") == 2
+        assert run("explain", trained, "--ticker", "MSFT") == 2
         said = capsys.readouterr().err
         assert "telemetry.parquet cannot be read" in said
         assert "train the run again" in said
+        assert not (trained / "explain" / "MSFT").exists()
     finally:
         (trained / "telemetry.parquet").unlink()
