@@ -105,7 +105,7 @@ class Processes:
         # begun before anything of a call is read: that imports what it is made of
         with parallel_config("loky", inner_max_num_threads=1, initializer=self.begin):
             parallel = Parallel(
-                n_jobs=max(self.processes, FEWEST_JOBS),
+                n_jobs=max(min(self.processes, len(units)), FEWEST_JOBS),
                 pre_dispatch=self.processes,
                 batch_size=1,
                 return_as="generator_unordered",

@@ -55,7 +55,7 @@ def save_outcome(
     try:
         runs.write_atomic(folder / OUTCOME, pack(state))
     except OSError as error:
-        say(f"  the finished network cannot be saved: {error.strerror}; it would be trained again")
+        say(f"  what is finished cannot be saved: {error.strerror}; a --resume makes it again")
 
 
 def read_outcome(folder: Path, say: Callable[[str], None]) -> State | None:

@@ -226,10 +226,10 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("listening", "why"), [(True, "no answer within 3 s"), (False, "Connection refused")]
+    ("listening", "why"), [(True, "no answer within 1 s"), (False, "Connection refused")]
 )
 def test_a_cluster_that_is_not_there_is_told_within_its_time(listening, why, monkeypatch, capfd):
-    monkeypatch.setattr(watching, "PATIENCE_SECONDS", 3)
+    monkeypatch.setattr(watching, "PATIENCE_SECONDS", 1)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{other.getsockname()[1]}"

@@ -102,3 +102,12 @@ def test_what_a_unit_raises_is_raised_as_it_is(two, error):
 def test_an_address_without_ray_is_told():
     with pytest.raises(ValueError, match="--address goes with --engine ray, not with --engine lo"):
         EngineSettings(address="auto")
+
+
+def test_no_more_processes_begin_than_there_are_units(tmp_path):
+    def begin():
+        (tmp_path / str(os.getpid())).touch()
+
+    with opened(EngineSettings(processes=4), begin=begin) as engine:
+        assert dict(engine.run(lambda shared, unit: unit**2, range(2))) == {0: 0, 1: 1}
+    assert len(list(tmp_path.iterdir())) == 2

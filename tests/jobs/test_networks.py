@@ -140,6 +140,23 @@ def test_of_a_damaged_outcome_the_newest_checkpoint_is_used_and_said(train, whol
     assert said.getvalue().count("going on after epoch 3, which was saved") == 2
 
 
+class FullDisk(Elsewhere):
+    """Loses what the workers made of the finished networks; their checkpoints are kept."""
+
+    def run(self, *asked):
+        for number, trained in super().run(*asked):
+            kept = {name: each for name, each in trained.saved.items() if name != OUTCOME}
+            assert kept != trained.saved
+            yield number, trained._replace(saved=kept)
+
+
+def test_what_a_worker_could_not_save_of_its_end_is_made_again_here(train, whole, drafts):
+    shutil.copytree(drafts / "whole", drafts / "full")
+    for path in (drafts / "full").rglob(OUTCOME):
+        path.unlink()
+    same(train("full", FullDisk()), whole)
+
+
 def fail(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)

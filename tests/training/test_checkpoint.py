@@ -178,6 +178,7 @@ def test_a_disk_that_is_full_is_said_once_and_the_training_goes_on(
     same(fit(panel, tmp_path, **PLAIN), plain[0])
     said = capsys.readouterr().out
     assert said.count("cannot be saved: No space left on device; training goes on") == 1
+    assert said.count("what is finished cannot be saved: No space left on device; a --resume") == 1
     assert list(tmp_path.iterdir()) == []
 
 
