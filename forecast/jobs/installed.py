@@ -49,6 +49,7 @@ def collector_at_rest() -> Iterator[None]:
     if "tensorflow" in sys.modules or not gc.isenabled():
         yield
         return
+    gc.collect()  # what is garbage by now would be kept too
     gc.disable()
     try:
         yield
