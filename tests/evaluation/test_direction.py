@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,6 +113,26 @@ def test_yesterdays_price_is_called_today_s_price(panel):
     row = copy_detector(backtest, panel).iloc[0]
     assert row["corr_today"] > row["corr_future"]
     assert row["verdict"] == "today's price"
+
+
+def test_a_copy_is_looked_for_ticker_by_ticker_in_whatever_order_they_come(make_panel):
+    panel = make_panel(tickers=3, sessions=200, seed=5)
+    backtest = with_medians(panel, lambda y, rng: 0.2 * y + rng.normal(0, 0.01, y.shape))
+    row = copy_detector(backtest, panel).iloc[0]
+    now = panel.level[panel.locate(backtest.cutoffs)]
+    prices = pd.DataFrame({"today": now, "forecast": now + backtest.at("m", 0.5)[:, 0]})
+    by_ticker = np.exp(prices).groupby(backtest.cutoffs["unique_id"].astype(str))
+    each = [of["today"].corr(of["forecast"]) for _, of in by_ticker]
+    assert row["corr_today"] == pytest.approx(np.mean(each), rel=1e-9)
+    mixed = np.random.default_rng(0).permutation(len(now))
+    shuffled = replace(
+        backtest,
+        cutoffs=backtest.cutoffs.iloc[mixed].reset_index(drop=True),
+        actual=backtest.actual[mixed],
+        quantiles={"m": backtest.quantiles["m"][mixed]},
+    )
+    again = copy_detector(shuffled, panel).iloc[0]
+    assert again["corr_future"] == pytest.approx(row["corr_future"], rel=1e-9)
 
 
 def test_a_forecast_that_knows_something_is_more_than_today_s_price(panel):

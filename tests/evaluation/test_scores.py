@@ -118,6 +118,7 @@ def test_scores_can_be_summarised_by_ticker_year_and_regime(table, panel):
     years = pd.DatetimeIndex(table["cutoff"]).year.astype(str)
     assert set(parts["year"]["group"]) == set(years)
     for part in parts.values():
+        assert part["group"].is_monotonic_increasing
         assert (
             part.groupby(["model", "h"])["origins"].sum()
             == parts["all"].set_index(["model", "h"])["origins"]

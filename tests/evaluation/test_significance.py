@@ -129,6 +129,11 @@ def test_a_model_without_any_forecast_gets_a_row_that_says_so(score_rows):
     row = skill_table(table, ["m"], ["b"]).iloc[0]
     assert row["verdict"] == "not distinguishable"
     assert row["reason"] == "no forecast with a known outcome"
+    short = score_rows({"m": loss, "b": loss + 1}, h=5)
+    for made in (skill_table, ticker_table):  # b forecasts 5 sessions ahead alone
+        both = made(pd.concat([table, short], ignore_index=True), ["m"], ["b"]).set_index("h")
+        assert (both.loc[[1], "reason"] == "no forecast with a known outcome").all()
+        assert (both.loc[[5], "sessions"] == 60).all()
 
 
 def test_holm_equals_statsmodels():
