@@ -52,10 +52,7 @@ def fit_network(
     if saved:
         checkpoint = Checkpoint(*saved, parts, report.say if report else print)
         callbacks.append(checkpoint)
-        done = checkpoint.epochs_done
-        epochs = done if checkpoint.finished else epochs
-        if done and report:
-            report.skip(settings.steps_per_epoch, done)
+        done, epochs = _going_on(checkpoint, settings, report)
     batches.epoch = FIRST_EPOCH + done
     try:
         network.fit(
@@ -72,6 +69,16 @@ def fit_network(
         if telemetry:
             telemetry.close()
     return Fitted(log, telemetry.log if telemetry else None, prior_crps(held_out))
+
+
+def _going_on(
+    checkpoint: Checkpoint, settings: Settings, report: ProgressReport | None
+) -> tuple[int, int]:
+    """Epochs that were done before, and the number of the last one; the bar moves over them."""
+    done = checkpoint.epochs_done
+    if done and report:
+        report.skip(settings.steps_per_epoch, done)
+    return done, done if checkpoint.finished else settings.epochs
 
 
 def _telemetry(settings: Settings, data: TrainingData) -> GradientTelemetry | None:

@@ -122,15 +122,11 @@ class NeuralForecaster(Forecaster):
         """Keep what `fit` promises."""
         log, telemetry, self.prior_crps_ = outcome.fitted
         self.network_, self.market_ = network, tuple(market)
-        self.history_, self.first_losses_, self.step_ms_ = (
-            log.history,
-            log.first_losses,
-            log.step_ms,
-        )
+        self.history_, self.first_losses_ = log.history, log.first_losses
         self.telemetry_ = telemetry.frame if telemetry else None
         self.left_out_ = telemetry.left_out if telemetry else {}
         self.alerts_ = [alert._asdict() for alert in telemetry.alerts] if telemetry else []
-        self.fit_seconds_ = outcome.seconds
+        self.fit_seconds_, self.step_ms_ = outcome.seconds, log.step_ms
         self.lr_ = float(network.optimizer.learning_rate)
         if outcome.range_test:
             self.range_test_ = outcome.range_test
