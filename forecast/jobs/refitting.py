@@ -154,8 +154,10 @@ def walked(
 def unfitted(settings: Settings) -> dict[str, Forecaster]:
     """The cells of a run, to be cloned and fitted in each fold.
 
-    Every network validates on the last fifth of what it may learn from.
+    Every network validates on the last fifth of what it may learn from; nobody reads what
+    telemetry would measure of it.
     """
+    settings = settings.model_copy(update={"telemetry": "off"})
     seeds = range(settings.seed, settings.seed + settings.seeds)
     return {
         cell: Ensemble([NeuralForecaster(settings, cell, seed) for seed in seeds])

@@ -9,7 +9,8 @@ from forecast.evaluation.scorecard import Scorecard
 from forecast.prices import garch_prices
 
 SMALL = ["--cell", "gru", "--units", "2", "--epochs", "1", "--steps-per-epoch", "2"]
-SMALL += ["--lookback", "24", "--batch-size", "8", "--no-report", "--name", "x"]
+SMALL += ["--lookback", "24", "--batch-size", "8", "--no-report", "--telemetry", "off"]
+SMALL += ["--name", "x"]
 
 
 @pytest.fixture

@@ -151,6 +151,11 @@ def test_folds_in_other_processes_are_those_of_this_one(run, prepared, tmp_path)
         np.testing.assert_array_equal(apart.quantiles[name], here.quantiles[name])
 
 
+def test_networks_of_a_fold_measure_nothing_that_nobody_reads():
+    (ensemble,) = refitting.unfitted(SETTINGS).values()
+    assert [member.settings.telemetry for member in ensemble.members] == ["off"]
+
+
 def test_an_engine_without_refits_is_told(run):
     with pytest.raises(InputError, match="for folds that are trained anew: give --refit-every"):
         evaluate(run, BacktestSettings(), Terminal(quiet=True), EngineSettings(processes=2))
