@@ -76,14 +76,15 @@ def read_json(path: Path, remedy: str) -> Any:
         raise InputError(f"{path} cannot be read: {error}; {remedy}.") from error
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, **only: Any) -> pd.DataFrame:
     """Read a CSV or Parquet file that the project wrote; names stay text, whatever they look like.
 
+    `only` is for Parquet: the columns or rows that are read, as pandas takes them.
     Raises OSError or ValueError when it is damaged, InputError when it is too large.
     """
     if path.suffix == ".parquet":
         check_parquet(path)
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, **only)
     with opened(path) as file:
         columns = next(lines_of(file, path), "").count(",") + 1
     check_cells(path, count(path, ","), columns)

@@ -56,6 +56,7 @@ def evaluate(
             backtest = once(settings, prepared, models, walk, terminal)
         manifest = runs.read_manifest(folder)
         score_into(draft, manifest, prepared, backtest, facts, terminal)
+        del backtest  # it may hold a gigabyte, and the fan charts need memory too
         if own:
             with terminal.stage("fan charts"):
                 write_fans(draft, prepared, models, settings.horizon)

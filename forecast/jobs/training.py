@@ -54,6 +54,7 @@ def train(start: Start, terminal: Terminal, how: EngineSettings = HERE) -> Path:
         manifest = write_manifest(folder, start, how)
         backtest = once(settings, prepared, models, BacktestSettings(), terminal)
         score_into(folder, manifest, prepared, backtest, facts, terminal)
+        del backtest  # it may hold a gigabyte, and the fan charts need memory too
         with terminal.stage("fan charts"):
             write_fans(folder, prepared, models, settings.horizon)
             write_gates(folder, prepared, networks[settings.cell[0]][0], terminal)

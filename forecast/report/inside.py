@@ -22,9 +22,8 @@ def gates_and_price(run: RunFolder) -> Iterator[Any]:
         gates = run.frame(name, _GATES)
         ticker, model = str(gates["ticker"].iloc[0]), run.model
         mine = gates[gates["model"] == model]
-        prices = run.frame("panel.parquet", ["unique_id", "ds", "adj_close"])
-        one = prices[prices["unique_id"].astype(str) == ticker]
-        one = one.rename(columns={"adj_close": "y"})[["ds", "y"]].dropna()
+        prices = run.rows_of(ticker, "panel.parquet", ["ds", "adj_close"])
+        one = prices.rename(columns={"adj_close": "y"}).dropna()
         unit = str(run.manifest.get("data", {}).get("unit", "adjusted close"))
         yield Picture(
             f"gates-of-{place}",

@@ -1,6 +1,6 @@
 """Reads a run folder part by part: what is missing or broken is named, never fatal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +60,19 @@ class RunFolder:
             raise InputError(f"{name} has no rows.")
         return frame
 
-    def _read(self, name: str) -> pd.DataFrame:
+    def rows_of(self, ticker: str, name: str, columns: Sequence[str]) -> pd.DataFrame:
+        """Return some columns of one ticker in a Parquet file; the rest, often large, is not read.
+
+        It is not kept either.
+        """
+        return self._read(name, columns=[*columns], filters=[("unique_id", "==", ticker)])
+
+    def _read(self, name: str, **only: Any) -> pd.DataFrame:
         path = self.path / name
         if not path.is_file():
             raise InputError(f"{name} is not in this run folder.")
         try:
-            return read_table(path)
+            return read_table(path, **only)
         except (OSError, ValueError, KeyError) as error:  # what pyarrow and pandas raise
             raise InputError(f"{name} cannot be read: {error}") from error
 

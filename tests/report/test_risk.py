@@ -47,8 +47,10 @@ def test_gates_stand_under_the_price_of_the_same_sessions(copy_of):
     (copy_of / "explain" / "AAA").mkdir(parents=True)
     gates.assign(model="lstm", ticker="AAA").to_parquet(copy_of / "explain" / "AAA/gates.parquet")
     price = np.linspace(30, 10, 40)
-    panel = {"unique_id": "AAA", "ds": pd.bdate_range("2020-01-01", periods=40), "adj_close": price}
-    pd.DataFrame(panel).to_parquet(copy_of / "panel.parquet")
+    panel = pd.DataFrame({"ds": pd.bdate_range("2020-01-01", periods=40), "adj_close": price})
+    others = panel.assign(unique_id="BBB", adj_close=price[::-1])
+    both = pd.concat([panel.assign(unique_id="AAA"), others])
+    both.to_parquet(copy_of / "panel.parquet")
     (picture,) = gates_and_price(RunFolder(copy_of))
     assert "0.840 at the lowest price, on 2020-02-11" in picture.alt
     ((_, stack),) = picture.charts
