@@ -96,11 +96,11 @@ def test_after_a_training_that_failed_the_model_is_as_it_was(sequential, silent,
     model = sequential(LSTM(U))
     telemetry = silent(probe=None)
     with pytest.raises(RuntimeError, match="stop"):
-        model.fit(X, Y, verbose=0, callbacks=[telemetry, Failing()])
+        model.fit(X, Y, batch_size=4, verbose=0, callbacks=[telemetry, Failing()])
     telemetry.close()
     assert "apply" not in vars(model.optimizer)
     assert "compute_loss" not in vars(model)
-    model.fit(X, Y, verbose=0)
+    model.fit(X, Y, batch_size=4, verbose=0)
     silent().close()  # before any training
 
 
