@@ -32,12 +32,13 @@ def commands(page):
 
 
 @pytest.fixture
-def few_steps(monkeypatch):
-    """Let trainings take two steps an epoch, whatever the settings of a guide say."""
+def short_trainings(monkeypatch):
+    """Let networks take two steps an epoch, whatever a guide's settings say; none looks inside."""
     from forecast.training import NeuralForecaster
 
     def fit(self, panel, until):
-        self.settings = self.settings.model_copy(update={"steps_per_epoch": 2})
+        short = {"steps_per_epoch": 2, "telemetry": "off"}
+        self.settings = self.settings.model_copy(update=short)
         return real(self, panel, until)
 
     real = NeuralForecaster.fit
@@ -45,7 +46,7 @@ def few_steps(monkeypatch):
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_every_python_block_of_a_guide_runs(guide, tmp_path, monkeypatch, few_steps):
+def test_every_python_block_of_a_guide_runs(guide, tmp_path, monkeypatch, short_trainings):
     monkeypatch.chdir(tmp_path)
     document = Sybil(parsers=[PythonCodeBlockParser()]).parse(ROOT / guide)
     examples = list(document.examples())
