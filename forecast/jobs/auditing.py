@@ -18,10 +18,11 @@ from forecast.windows import causal_features
 def audit_run(run: Path, terminal: Terminal) -> bool:
     """Print what was tried and return whether no leak was found.
 
-    The first cell of the run is trained again as the run's settings say. Raises InputError when
-    the prices are not those of the run.
+    The first cell of the run is trained again as the run's settings say, without telemetry, which
+    changes no weight. Raises InputError when the prices are not those of the run.
     """
     settings, prepared, _ = open_run(run, terminal)
+    settings = settings.model_copy(update={"telemetry": "off"})
     day = prepared.validation_start.date()
     terminal.heading(f"Auditing {settings.cell[0]}: four trainings, one on each kind of prices")
 

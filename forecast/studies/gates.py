@@ -78,7 +78,7 @@ def _prices(unit: Unit) -> pd.DataFrame:
     from forecast.windows import build_windows, drop_short_tickers, make_splits
 
     sizes = {key: unit[key] for key in ("units", "epochs", "steps_per_epoch", "lookback")}
-    settings = Settings(**sizes)
+    settings = Settings(**sizes, telemetry="off")
     panel, _ = load_prices(settings)
     panel, _ = drop_short_tickers(panel, settings, ())
     splits = make_splits(panel, settings)

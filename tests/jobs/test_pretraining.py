@@ -14,6 +14,7 @@ from forecast.prices import clean, garch_prices
 from forecast.settings import Settings
 
 SMALL = CHOICES | {"units": 2, "lookback": 40, "horizon": 5, "epochs": 1, "steps_per_epoch": 2}
+SMALL |= {"telemetry": "off"}
 BORDERS = {"validation_start": "2011-10-03", "test_start": "2012-03-01", "seeds": 1}
 
 
