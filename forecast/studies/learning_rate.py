@@ -34,10 +34,10 @@ def measure(unit: Unit) -> pd.DataFrame:
     from forecast.studies.stocks import trained
 
     if unit["part"] == "training":
-        network = trained(unit["seed"], lr=unit["lr"], epochs=unit["epochs"])
+        network = trained(unit["seed"], lr=unit["lr"], epochs=unit["epochs"], telemetry="off")
         best = float(network.history_["val_loss"].min())
         return pd.DataFrame({"rate": [unit["lr"]], "best_crps": [best]})
-    test = trained(unit["seed"], lr="auto", epochs=1).range_test_
+    test = trained(unit["seed"], lr="auto", epochs=1, telemetry="off").range_test_
     low, high = test.suggested
     return test.frame.rename(columns={"lr": "rate"}).assign(
         low=low, high=high, chosen=test.chosen, start=test.start

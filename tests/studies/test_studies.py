@@ -9,6 +9,7 @@ import pytest
 from forecast.settings import Settings
 from forecast.studies import load, stocks, vanishing
 from forecast.studies.runner import measured
+from forecast.training import range_test
 
 #: Sizes so small that a study says nothing but runs all of its code.
 TINY = {
@@ -30,6 +31,7 @@ SMALL |= {"units": 3, "batch_size": 8, "steps_per_epoch": 3, "telemetry": "econo
 def small(monkeypatch):
     """A small stock network; of the cells of "vanishing" those that verdicts are about."""
     monkeypatch.setattr(stocks, "Settings", lambda **given: Settings(**{**SMALL, **given}))
+    monkeypatch.setattr(range_test, "BATCH", SMALL["batch_size"])  # its programs are shared
     monkeypatch.setattr(vanishing, "CELLS", ("simple-rnn", "lstm", "no_forget_gate"))
 
 
