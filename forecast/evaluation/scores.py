@@ -130,7 +130,7 @@ def score_table(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     shared = _is_common(table)
     groups = add_groups(table.loc[shared, ["unique_id", "cutoff"]], panel)[["year", "regime"]]
     found: dict[str, list[pd.DataFrame]] = {by: [] for by in ("all", *_GROUPS)}
-    for model in table.loc[shared, "model"].unique():  # one by one: rows are many, and are copied
+    for model in table["model"].unique():  # one by one: rows are many, and are copied
         rows = table[shared & (table["model"] == model)].join(groups)
         for by, parts in found.items():
             parts.append(_means(rows, ["model", "h", *_GROUPS.get(by, ())]))

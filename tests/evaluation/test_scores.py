@@ -125,6 +125,14 @@ def test_scores_can_be_summarised_by_ticker_year_and_regime(table, panel):
         ).all()
 
 
+def test_where_no_model_has_a_forecast_there_are_no_means_but_the_same_columns(backtest, panel):
+    silent = {name: np.full_like(each, np.nan) for name, each in backtest.quantiles.items()}
+    table = scores(Backtest(backtest.cutoffs, HORIZONS, LEVELS, backtest.actual, silent), panel)
+    means = score_table(table, panel)
+    assert means.empty
+    assert list(means) == list(score_table(scores(backtest, panel), panel))
+
+
 def test_the_log_score_counts_where_there_is_a_density_and_says_on_which_share(panel, backtest):
     quantiles = backtest.quantiles["ewma-t"].copy()
     quantiles[::2] = 0.0  # a point mass
