@@ -46,8 +46,11 @@ def check_memory(settings: Settings, panel: Panel, how: EngineSettings = HERE) -
     if have is None or need <= have:
         return
     units = settings.units or 32
-    apart = f"{workers} processes of {one / GB:.1f} GB each, " if workers else ""
-    fewer = "fewer --processes, " if workers > 1 else ""
+    apart = f"a process of {one / GB:.1f} GB beside this one, " if workers else ""
+    fewer = ""
+    if workers > 1:
+        apart = f"{workers} processes of {one / GB:.1f} GB each, "
+        fewer = "fewer --processes, "
     raise InputError(
         f"this training needs about {need / GB:.1f} GB of memory and {have / GB:.1f} GB are free: "
         f"{apart}batches of {settings.batch_size} windows × {settings.lookback} sessions × {units} "

@@ -82,6 +82,13 @@ def test_processes_of_this_machine_are_counted_and_fewer_of_them_are_the_remedy(
             memory.check_memory(settings, panel, EngineSettings(engine=engine, processes=8))
 
 
+def test_a_single_process_is_told_without_the_remedy_of_fewer(free, make_panel):
+    free(total=1)
+    said = r"are free: a process of 0\.9 GB beside this one, batches .*\. Take a smaller --batch"
+    with pytest.raises(InputError, match=said):
+        memory.check_memory(Settings(seeds=8), make_panel(), EngineSettings(processes=1))
+
+
 @pytest.mark.parametrize(
     ("how", "here"),
     [
@@ -141,7 +148,6 @@ LIMITED = """
 import resource, sys
 sys.argv = ["forecast", "train"]
 from forecast.cli import main
-from forecast.command_settings import EngineSettings
 import forecast.jobs.starting, forecast.jobs.terminal
 from pathlib import Path
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * 4096
