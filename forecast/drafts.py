@@ -48,7 +48,7 @@ def new_run(runs_dir: Path, name: str, resume: bool = False) -> Iterator[Path]:
         saved = _saved(draft)
         if saved and not resume:
             raise InputError(
-                f"a training {name} was stopped after {saved} epochs: go on with it "
+                f"a training {name} was stopped after {counted(saved, 'epoch')}: go on with it "
                 f"({resume_command(runs_dir, name)}), delete {draft}, or choose another --name."
             )
         _clear(draft, resume)
