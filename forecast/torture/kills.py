@@ -139,7 +139,9 @@ def _is_epoch(event: Event) -> bool:
 
 
 def _epoch_kind(events: list[Event], before: int, after: int) -> str:
-    """Whether the epochs saved before and after are of one network."""
+    """Whether what was saved before and after is of one network, and the later one is an epoch."""
+    if not Path(events[after].path).name.startswith("epoch-"):
+        return "after the last epoch"
     parents = {Path(events[k].path).parent for k in (before, after) if _is_epoch(events[k])}
     return "inside an epoch" if len(parents) == 1 else "between seeds"
 

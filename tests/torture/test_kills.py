@@ -87,6 +87,7 @@ def test_the_moments_of_a_training_are_told_apart():
     noted = events(
         f">{draft}/checkpoint/start.json",
         *(f"{draft}/checkpoint/a/.pid.epoch-1.state", f">{draft}/checkpoint/a/epoch-1.state"),
+        *(f"{draft}/checkpoint/a/.pid.finished.state", f">{draft}/checkpoint/a/finished.state"),
         *(f"{draft}/checkpoint/b/.pid.epoch-1.state", f">{draft}/checkpoint/b/epoch-1.state"),
         f"{draft}/models/a.keras",
         *(f">{draft}/manifest.json", f"{draft}/forecasts.parquet", ">killed", "killed/.lock"),
@@ -96,11 +97,12 @@ def test_the_moments_of_a_training_are_told_apart():
         found.setdefault(kind, []).append((event, gap))
     assert found == {
         "inside an epoch": [(0, 1.0)],
-        "between seeds": [(2, 1.0)],
-        "saving an epoch": [(1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0)],
-        "walking forward": [(6, 1.0)],
-        "writing the run": [(5, 0.0), (6, 0.0), (7, 0.0)],
-        "finishing the run": [(8, 0.0), (9, 0.0)],
+        "after the last epoch": [(2, 1.0)],
+        "between seeds": [(4, 1.0)],
+        "saving an epoch": [(k, 0.0) for k in range(1, 7)],
+        "walking forward": [(8, 1.0)],
+        "writing the run": [(7, 0.0), (8, 0.0), (9, 0.0)],
+        "finishing the run": [(10, 0.0), (11, 0.0)],
     }
 
 
