@@ -55,7 +55,7 @@ def plot_fan(
     day = f"{pairs['cutoff'].iloc[0]:%Y-%m-%d}"
     then = f"forecast of {day} and what then happened"
     if forecast["y"].isna().all():
-        then = f"forecast for the {counted(forecast['h'].max(), 'session')} after {day}"
+        then = f"forecast for {counted(forecast['h'].max(), 'session')} after {day}"
     caption(
         ax,
         title=f"{plain(pairs['unique_id'].iloc[0])}: {plain(model)}, {then}",

@@ -31,7 +31,7 @@ class RunFolder:
             rows = [("question", asked(self.settings(), self.manifest["data"]))]
             rows += [("data", on_what(self.manifest)), ("verdict", said.headline)]
             rows += [("", line) for line in said.lines]
-        except (InputError, KeyError, ValueError) as error:
+        except (InputError, KeyError, ValueError, TypeError) as error:
             rows = [("cannot be read", str(error))]
         return html_table(f"Run {self.name}", (), rows, f"Folder: {self.path}")
 
@@ -73,8 +73,9 @@ class RunFolder:
             raise InputError(f"{name} is not in this run folder.")
         try:
             return read_table(path, **only)
-        except (OSError, ValueError, KeyError) as error:  # what pyarrow and pandas raise
-            raise InputError(f"{name} cannot be read: {error}") from error
+        except (OSError, ValueError, KeyError, NotImplementedError) as error:  # pyarrow's, pandas'
+            said = str(error).partition("\n")[0]
+            raise InputError(f"{name} cannot be read: {said}") from error
 
     def json(self, name: str) -> dict[str, Any]:
         """Return a JSON file that holds an object."""

@@ -57,7 +57,7 @@ def test_bands_are_nested_open_at_the_cutoff_and_equal_the_frame(history, make_f
 def test_a_fan_of_the_future_has_no_outcome_and_says_how_far_it_reaches(history, make_forecast):
     ax = plot_fan(history, make_forecast([299], known=False), "lstm")
     assert "what then happened" not in legend_of(ax.get_legend())
-    assert ax.get_title(loc="left").endswith("forecast for the 20 sessions after 2012-02-24")
+    assert ax.get_title(loc="left").endswith("forecast for 20 sessions after 2012-02-24")
 
 
 def test_a_fan_without_the_98_per_cent_band_draws_the_others(history, make_forecast):

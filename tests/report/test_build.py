@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
+from forecast.errors import InputError
 from forecast.jobs.reporting import add_report
 from forecast.jobs.terminal import Terminal
 from forecast.report import build_report
@@ -151,6 +152,15 @@ def test_one_broken_file_spoils_only_its_own_parts(copy_of, name):
     assert name in gaps(sections)
     kinds = [part.kind for section in sections for part in section.parts]
     assert kinds.count("picture") + kinds.count("fans") >= 3
+
+
+@pytest.mark.parametrize(
+    "panel", [pd.DataFrame({"unique_id": ["A"]}), pd.DataFrame({"unique_id": [[1.5]], "ds": [1]})]
+)
+def test_a_panel_of_other_columns_is_told_in_one_line(copy_of, panel):
+    panel.to_parquet(copy_of / "panel.parquet")
+    with pytest.raises(InputError, match=r"^panel.parquet cannot be read: .+$"):
+        RunFolder(copy_of).rows_of("A", "panel.parquet", ["ds", "adj_close"])
 
 
 def test_a_run_without_fans_shows_the_forecasts_that_were_scored(copy_of):
