@@ -64,7 +64,9 @@ def test_the_gate_in_which_it_began_is_named_with_its_session(panel, monkeypatch
         return network
 
     monkeypatch.setattr("forecast.training.forecaster.build_network", poisoned)
-    assert f"it began at step 1, in layer recurrent, {gate} gate, session " in message(panel)
+    assert f"it began at step 1, in layer recurrent, {gate} gate, session 1 of 16. Try" in message(
+        panel
+    )
 
 
 def test_a_training_of_finite_numbers_is_left_alone(panel):
