@@ -68,7 +68,10 @@ def fit_network(
     finally:
         if telemetry:
             telemetry.close()
-    return Fitted(log, telemetry.log if telemetry else None, prior_crps(held_out))
+    prior = prior_crps(held_out)
+    for drawn_from in (batches, held_out):  # TensorFlow keeps them while the process lives
+        drawn_from.__dict__.clear()  # but not the windows, which are large
+    return Fitted(log, telemetry.log if telemetry else None, prior)
 
 
 def _going_on(

@@ -1,3 +1,4 @@
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from forecast.training import Ensemble, NeuralForecaster, ProgressReport
 from forecast.training.batches import ValidationBatches
 from forecast.training.outcome import read_outcome
 from forecast.training.preparing import feature_statistics
-from forecast.windows import BURN_IN, build_windows
+from forecast.windows import BURN_IN, Windows, build_windows
 
 SETTINGS = Settings(
     lookback=16, horizon=5, units=3, epochs=2, steps_per_epoch=3, batch_size=8, lr=1e-2
@@ -162,6 +163,18 @@ def test_what_fit_promises_is_there(fitted):
         assert word in steps[-1]
         assert word in lines[-1]
     assert "‖gradient‖" in lines[0]  # of a sampled step, and the next is far off
+
+
+def test_a_training_leaves_no_windows_in_memory(panel):
+    def windows():
+        gc.collect()
+        return {id(each) for each in gc.get_objects() if isinstance(each, Windows)}
+
+    before = windows()
+    settings = SETTINGS.model_copy(update={"epochs": 1, "telemetry": "off"})
+    network = new_network(panel, settings=settings).fit(panel, panel.sessions[UNTIL])
+    assert windows() <= before
+    assert len(network.history_) == 1
 
 
 def test_the_losses_of_the_first_two_steps_are_those_of_the_steps_not_running_means(fitted):
